@@ -1,0 +1,1 @@
+"""Integer IR to hardware: one file an operator, each bound to the template of the same name."""

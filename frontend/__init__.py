@@ -1,0 +1,1 @@
+"""ONNX to tensor IR: one file an ONNX operator, all problems reported in one pass."""

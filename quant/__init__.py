@@ -1,0 +1,1 @@
+"""From real to integer: exact lowering, thresholds, multiply-shift."""

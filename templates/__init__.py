@@ -1,0 +1,1 @@
+"""Jinja templates and plain SystemVerilog blocks; data, no code."""
