@@ -1,3 +1,20 @@
 """gatesmith: trained networks to streaming FPGA cores, every bit proven equal."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatesmith.api import build, inspect, verify
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "build", "inspect", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the commands when they are first used, so that ``import gatesmith`` stays light."""
+    if name in ("build", "inspect", "verify"):
+        from gatesmith import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'gatesmith' has no attribute {name!r}")

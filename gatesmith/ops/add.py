@@ -1,4 +1,4 @@
-"""Add: y = a + b, element by element, on reals. Source: ONNX Add-7, later versions add only types."""
+"""Add: y = a + b, element by element, on reals. Source: ONNX Add-7, later: more types."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ bit of it is wasted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,14 +42,7 @@ class Dense(Op):
         shape = (*x.shape[:-1], outs)
         if x.elem == BIPOLAR and self.weight_type == BIPOLAR:
             return TensorType(shape, IntType(-ins, ins, 2))
-        lo, hi = self.bounds(x.int_elem)
-        return TensorType(shape, IntType(int(lo.min()), int(hi.max())))
-
-    def bounds(self, x: IntType) -> tuple[Values, Values]:
-        """Least and largest accumulator of each output."""
-        positive = np.maximum(self.weights.data, 0).sum(axis=1)
-        negative = np.minimum(self.weights.data, 0).sum(axis=1)
-        return positive * x.lo + negative * x.hi, positive * x.hi + negative * x.lo
+        return TensorType(shape, _range(self.weights, x.int_elem))
 
     def run(self, *args: Values) -> Values:
         """BLAS in the narrowest float that holds every partial sum exactly, else int64."""
@@ -58,6 +52,17 @@ class Dense(Op):
         for kind, limit in ((np.float32, FLOAT32_EXACT), (np.float64, FLOAT64_EXACT)):
             if bound <= limit:
                 product = x.astype(kind) @ self.weights.data.T.astype(kind)
-                return product.astype(np.int64)
+                exact: Values = product.astype(np.int64)
+                return exact
         y: Values = x @ self.weights.data.T
         return y
+
+
+@lru_cache(maxsize=1024)  # the search for a fold asks again and again
+def _range(weights: Array, x: IntType) -> IntType:
+    """Least and largest accumulator over all outputs."""
+    positive = np.maximum(weights.data, 0).sum(axis=1)
+    negative = np.minimum(weights.data, 0).sum(axis=1)
+    lo = positive * x.lo + negative * x.hi
+    hi = positive * x.hi + negative * x.lo
+    return IntType(int(lo.min()), int(hi.max()))

@@ -1,4 +1,4 @@
-"""Div: y = a / b, element by element, on reals. Source: ONNX Div-7, later versions add only types."""
+"""Div: y = a / b, element by element, on reals. Source: ONNX Div-7, later: more types."""
 
 from __future__ import annotations
 

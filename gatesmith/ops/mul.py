@@ -1,4 +1,4 @@
-"""Mul: y = a * b, element by element, on reals. Source: ONNX Mul-7, later versions add only types."""
+"""Mul: y = a * b, element by element, on reals. Source: ONNX Mul-7, later: more types."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Quantize: q = clamp(round(x / scale + zero_point), clip.lo, clip.hi), real to integer.
 
-Sources: ONNX QuantizeLinear (round half to even; with an integer zero point the order of rounding
-and adding does not matter); QONNX Quant and its rounding_mode (qonnx.custom_op.general.quant).
+Sources: QONNX Quant and its rounding_mode (qonnx.custom_op.general.quant); ONNX QuantizeLinear,
+which rounds half to even before it adds the zero point: with an even one that is ROUND, with an odd
+one the ties go to the odd code, HALF_ODD.
 The exact meaning is in rational arithmetic; :meth:`Quantize.exact` computes it.
 """
 
@@ -36,8 +37,12 @@ ROUNDING: dict[str, Callable[[Fraction], int]] = {
     "UP": lambda x: ceil(x) if x >= 0 else floor(x),  # away from zero
     "HALF_UP": lambda x: _half_up(x) if x >= 0 else _half_down(x),  # ties away from zero
     "HALF_DOWN": lambda x: _half_down(x) if x >= 0 else _half_up(x),  # ties towards zero
+    "HALF_ODD": lambda x: round(x - 1) + 1,
 }
-"""Rounding modes by QONNX name; QONNX's DOWN is ROUND_TO_ZERO and HALF_EVEN is ROUND."""
+"""Rounding modes by QONNX name; QONNX's DOWN is ROUND_TO_ZERO and HALF_EVEN is ROUND.
+
+HALF_ODD is no name of QONNX; see the top of this file.
+"""
 
 _FLOAT: dict[str, Callable[[Reals], Reals]] = {
     "ROUND": np.rint,
@@ -47,9 +52,11 @@ _FLOAT: dict[str, Callable[[Reals], Reals]] = {
     "UP": lambda x: np.copysign(np.ceil(np.abs(x)), x),
     "HALF_UP": lambda x: np.copysign(np.floor(np.abs(x) + 0.5), x),
     "HALF_DOWN": lambda x: np.copysign(np.ceil(np.abs(x) - 0.5), x),
+    "HALF_ODD": lambda x: np.rint(x - 1) + 1,
 }
 
-_STEPS_AT_HALF = {"ROUND", "HALF_UP", "HALF_DOWN"}
+_STEPS_AT_HALF = {"ROUND", "HALF_UP", "HALF_DOWN", "HALF_ODD"}
+_ADDS_A_HALF = {"HALF_UP", "HALF_DOWN", "HALF_ODD"}  # in _FLOAT, where the sum may round
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +108,17 @@ class Quantize(Op):
         return code
 
     def _division_is_exact(self) -> bool:
-        """Powers of two divide without rounding, and small integers add without rounding."""
+        """Powers of two divide without rounding; any addition may round."""
         mantissa, _ = np.frexp(self.scale.data)
-        zero = self.zero_point.data
-        return bool((mantissa == 0.5).all() and (zero == np.rint(zero)).all())
+        added = self.zero_point.data.any() or self.rounding in _ADDS_A_HALF
+        return bool((mantissa == 0.5).all()) and not added
 
     def _redo(self, x: Reals, t: Reals, code: Values) -> None:
         """Redo exactly, in place, every code whose ``t`` is within rounding of a step."""
         tie = 0.5 if self.rounding in _STEPS_AT_HALF else 0.0
-        doubt = np.abs(t - tie - np.rint(t - tie)) <= 2.0**-45 * (1 + np.abs(t))
+        doubt = np.abs(t - tie - np.rint(t - tie)) <= 2.0**-45 * (
+            1 + np.abs(t) + np.abs(self.zero_point.data)
+        )
         doubt &= (t >= self.clip.lo - 1) & (t <= self.clip.hi + 1)
         scale, zero = (np.broadcast_to(a.data, x.shape) for a in (self.scale, self.zero_point))
         known: dict[tuple[float, ...], int] = {}  # raw pixels repeat: few distinct cases

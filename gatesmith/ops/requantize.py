@@ -2,9 +2,11 @@
 
     y[..., c] = clamp((x[..., c] * mul[c] + add[c]) >> shift, out.lo, out.hi)
 
-The shift is arithmetic (floor). With shift 0 it is an exact affine map; with mul 1 as well, a
-clamp. Lowering proves it equal to the real function it replaces on every integer of the range
-(docs/semantics.md); the form is that of Jacob et al., CVPR 2018, section 2.2.
+The shift is arithmetic (floor); with ``even`` it rounds to the nearest instead, ties to even, as
+ONNX and QONNX do, which an ``add`` cannot express where ties are met. With shift 0 it is an exact
+affine map; with mul 1 as well, a clamp. Lowering proves it equal to the real function it replaces
+on every integer of the range (docs/semantics.md); the form is that of Jacob et al., CVPR 2018,
+section 2.2.
 """
 
 from __future__ import annotations
@@ -23,24 +25,38 @@ class Requantize(Op):
         add: int64 (channels or 1,), rounding constant included.
         shift: 0 or more, one for all channels.
         out: Clamp limits and type of the result.
+        even: Round half to even in place of down; needs shift 1 or more.
 
     >>> import numpy as np
     >>> op = Requantize(Array([3]), Array([2]), 2, IntType(-128, 127))
     >>> op.run(np.array([[-2, -1, 1, 2, 500]]))
     array([[ -1,  -1,   1,   2, 127]])
+    >>> Requantize(Array([1]), Array([0]), 1, IntType(-8, 7), even=True).run(np.arange(-3, 6))
+    array([-2, -1,  0,  0,  0,  1,  2,  2,  2])
     """
 
     mul: Array
     add: Array
     shift: int
     out: IntType
+    even: bool = False
+
+    def __post_init__(self) -> None:
+        if self.even and self.shift < 1:
+            raise ValueError("rounding to even needs a shift")
+
+    @property
+    def half(self) -> int:
+        """Added before the shift so that it rounds to the nearest."""
+        return 1 << (self.shift - 1) if self.even else 0
 
     def product(self, x: IntType) -> IntType:
-        """Range that holds x * mul + add on every channel, and the clamp limits shifted up."""
+        """Range that holds x * mul + add + half on every channel."""
         channels = max(self.mul.shape[0], self.add.shape[0])
         muls = [int(m) for m in self.mul.data] * (channels // self.mul.shape[0])
         adds = [int(a) for a in self.add.data] * (channels // self.add.shape[0])
-        ends = [end * m + a for m, a in zip(muls, adds, strict=True) for end in (x.lo, x.hi)]
+        pairs = zip(muls, adds, strict=True)
+        ends = [end * m + a + self.half for m, a in pairs for end in (x.lo, x.hi)]
         return IntType(min(ends), max(ends))
 
     def infer(self, *args: TensorType) -> TensorType:
@@ -56,5 +72,9 @@ class Requantize(Op):
     def run(self, *args: Values) -> Values:
         """int64."""
         (x,) = args
-        y: Values = (x * self.mul.data + self.add.data) >> self.shift
+        product = x * self.mul.data + self.add.data + self.half
+        y: Values = product >> self.shift
+        if self.even:
+            tie = (product & ((1 << self.shift) - 1)) == 0  # half was added: a tie ends in zeros
+            y = y - (tie & (y & 1).astype(bool))
         return y.clip(self.out.lo, self.out.hi)

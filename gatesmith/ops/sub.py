@@ -1,4 +1,4 @@
-"""Sub: y = a - b, element by element, on reals. Source: ONNX Sub-7, later versions add only types."""
+"""Sub: y = a - b, element by element, on reals. Source: ONNX Sub-7, later: more types."""
 
 from __future__ import annotations
 

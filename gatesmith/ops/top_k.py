@@ -37,6 +37,8 @@ class TopK(Op):
         (x,) = args
         key = -x if self.largest else x
         if not self.last:
-            return np.argsort(key, axis=-1, kind="stable")[..., : self.k]
+            first: Values = np.argsort(key, axis=-1, kind="stable")[..., : self.k]
+            return first
         order = np.argsort(key[..., ::-1], axis=-1, kind="stable")[..., : self.k]
-        return x.shape[-1] - 1 - order
+        y: Values = x.shape[-1] - 1 - order
+        return y

@@ -1,0 +1,53 @@
+# make demo       build the example network, prove it in simulation; needs Python >= 3.11, make, g++
+# make test       every test that takes seconds        make test-slow   the others
+# make lint       ruff, mypy                           make clean       what builds and tests left
+#
+# Everything is installed into .venv, at the versions in constraints.txt.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+DIGITS := examples/digits
+BUILD  := build/digits
+
+.DELETE_ON_ERROR:
+.PHONY: demo test test-slow lint format clean
+.DEFAULT_GOAL := demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "gatesmith needs Python 3.11 or newer: make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+# Stamps: an extra is installed again only when what it asks for has changed.
+$(VENV)/sim.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[sim]"
+	@touch $@
+
+$(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	@touch $@ $(VENV)/sim.stamp
+
+demo: $(VENV)/sim.stamp
+	$(BIN)/gatesmith build $(DIGITS)/digits_2w2a.onnx -o $(BUILD) --input u5:1/16 --cycles 64
+	$(BIN)/gatesmith verify $(BUILD) --data $(DIGITS)/digits_test.npz --stall
+	$(BIN)/gatesmith verify $(BUILD) --data $(DIGITS)/digits_test.npz
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+test-slow: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
+
+lint: $(VENV)/dev.stamp
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis sim_build
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

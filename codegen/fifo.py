@@ -1,0 +1,83 @@
+"""FIFO: a stream that can wait."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.parts import memory_cost, memory_style
+from gatesmith.codegen.render import plain
+from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.ir import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class FifoStage(Stage):
+    """``depth`` beats in LUT-RAM or block RAM; templates/sv/gs_fifo.sv.
+
+    Attributes:
+        x: The stream that passes.
+        depth: Beats that can wait, 1 or more.
+    """
+
+    x: Stream
+    depth: int
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            raise ValueError(f"a FIFO of depth {self.depth}")
+
+    @property
+    def source(self) -> Stream:
+        """X."""
+        return self.x
+
+    @property
+    def sink(self) -> Stream:
+        """X."""
+        return self.x
+
+    @property
+    def module(self) -> str:
+        """The library module."""
+        return "gs_fifo"
+
+    @property
+    def block_ram(self) -> bool:
+        """Whether the beats wait in block RAM."""
+        return memory_style(self.depth, self.x.width) == "block"
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """W, DEPTH, BLOCK_RAM."""
+        return {"W": self.x.width, "DEPTH": self.depth, "BLOCK_RAM": int(self.block_ram)}
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a beat in to the same beat out of an empty FIFO."""
+        return 2 if self.block_ram else 1
+
+    @property
+    def interval(self) -> int:
+        """One beat a cycle; a single place is filled and emptied in turn."""
+        return self.x.beats * (2 if self.depth == 1 else 1)
+
+    def schedule(self, arrivals: Ints) -> Ints:
+        """``latency`` edges later; with one place a beat waits until the one before has left."""
+        if self.depth > 1:
+            return arrivals + self.latency
+        order = 2 * np.arange(self.x.beats)
+        return order + np.maximum.accumulate(arrivals - order) + self.latency
+
+    def cost(self) -> Cost:
+        """Memory (parts.memory_cost), two pointers and a count, two LUTs a bit of them."""
+        counters = 2 * (self.depth - 1).bit_length() + self.depth.bit_length()
+        control = Cost(lut=2 * counters + 2, ff=counters + 1)
+        return control + memory_cost(self.depth, self.x.width)
+
+    def files(self) -> Mapping[str, str]:
+        """The library module."""
+        return {"gs_fifo.sv": plain("sv/gs_fifo.sv")}

@@ -1,0 +1,97 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from gatesmith.codegen.fold import Fold, Target, choose_folds, divisors, fold_cost, price
+from gatesmith.errors import UserError, UserErrors
+from gatesmith.ir import BIPOLAR, Array, Graph, IntType, Node, TensorType
+from gatesmith.ops.dense import Dense
+from gatesmith.ops.input import Input
+from gatesmith.ops.threshold import Threshold
+
+RNG = np.random.default_rng(0)
+
+
+def network(*widths: int, vectors: int = 1) -> Graph:
+    node = Node("x", Input(TensorType((vectors, widths[0]), BIPOLAR)))
+    for index, (ins, outs) in enumerate(itertools.pairwise(widths)):
+        weights = Array(RNG.choice([-1, 1], (outs, ins)))
+        node = Node(f"d{index}", Dense(weights, BIPOLAR), (node,), (f"/MatMul_{index}",))
+        threshold = Threshold(Array([[0]]), BIPOLAR, Array([0]))
+        node = Node(f"t{index}", threshold, (node,))
+    return Graph((node,))
+
+
+def test_divisors_are_all_of_them() -> None:
+    for n in range(1, 200):
+        assert divisors(n) == [d for d in range(1, n + 1) if n % d == 0]
+
+
+@pytest.mark.parametrize("target", [1, 7, 49, 64, 1000, 10**6])
+def test_target_is_met_at_the_least_price(target: int) -> None:
+    graph = network(784, 64, 13, 10)
+    behind = {n.args[0]: n for n in graph if isinstance(n.op, Threshold)}
+
+    folds = choose_folds(graph, Target(target))
+
+    for node, fold in folds.items():
+        ins, outs = node.args[0].type.channels, node.type.channels
+        assert (outs // fold.pe) * (ins // fold.simd) <= target
+        for pe in divisors(outs):
+            for simd in divisors(ins):
+                if (outs // pe) * (ins // simd) <= target:
+                    other = fold_cost(node, behind[node], Fold(pe, simd))
+                    assert price(fold_cost(node, behind[node], fold)) <= price(other)
+
+
+def test_a_faster_target_takes_more_products() -> None:
+    graph = network(784, 64)
+    products = [
+        next(f.pe * f.simd for f in choose_folds(graph, Target(cycles)).values())
+        for cycles in (1, 16, 64, 784)
+    ]
+
+    assert products == sorted(products, reverse=True)
+    assert products[0] == 784 * 64
+
+
+def test_prime_widths_fold_by_one_or_whole() -> None:
+    folds = choose_folds(network(17, 13), Target(13))
+
+    assert list(folds.values()) == [Fold(1, 17)]
+
+
+def test_hand_folds_by_ir_name_and_by_onnx_name() -> None:
+    folds = choose_folds(network(12, 6, 4), Target(by_hand={"d0": (2, 3), "/MatMul_1": (4, 6)}))
+
+    assert list(folds.values()) == [Fold(2, 3), Fold(4, 6)]
+
+
+def test_vectors_bound_the_target() -> None:
+    graph = network(8, 4, vectors=20)
+    with pytest.raises(UserError) as raised:
+        choose_folds(graph, Target(19, said="--cycles 19"))
+
+    assert raised.value.code == "codegen.target"
+    assert raised.value.fix == ("ask for 20 cycles or more",)
+    assert choose_folds(graph, Target(20)).popitem()[1] == Fold(4, 8)
+
+
+def test_every_wrong_hand_fold_is_reported() -> None:
+    with pytest.raises(UserErrors) as raised:
+        choose_folds(network(12, 6), Target(by_hand={"d0": (4, 3), "d7": (1, 1)}))
+
+    one, two = raised.value.errors
+    assert one.what == "PE=4, SIMD=3 cannot fold d0"
+    assert one.fix == ("PE: one of 1, 2, 3, 6", "SIMD: one of 1, 2, 3, 4, 6, 12")
+    assert two.what == 'no layer "d7" to fold'
+
+
+def test_multi_bit_layers_are_folded_too() -> None:
+    x = Node("x", Input(TensorType((16,), IntType(-128, 127))))
+    weights = Array(RNG.integers(-31, 32, (64, 16)))
+    graph = Graph((Node("d", Dense(weights, IntType(-31, 31)), (x,)),))
+
+    (fold,) = choose_folds(graph, Target(16)).values()
+    assert fold.pe * fold.simd == 64

@@ -1,0 +1,111 @@
+"""What several blocks are built of: adder trees, memories, memory files, header comments.
+
+One place decides where a memory goes and what an adder tree costs, so that every block that has
+one agrees with the RTL in templates/sv/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gatesmith.codegen.cost import Cost
+from gatesmith.ir import Ints
+
+TREE_FANIN = 8
+"""Terms that one register level of gs_adder_tree adds: three levels of two-input adders."""
+
+LUT_DEPTH = 64
+"""Words that one 6-input LUT holds of one bit column."""
+
+BLOCK_SIZE, BLOCK_WIDTH = 18 * 1024, 36
+"""Bits of one block RAM, and its width at its widest."""
+
+BLOCK_WORTH = 64
+"""LUTs that one block RAM is worth: roughly the ratio of the two on current devices."""
+
+
+def ceil_div(a: int, b: int) -> int:
+    """``a / b`` rounded up."""
+    return -(-a // b)
+
+
+def tree_levels(terms: int) -> int:
+    """Register levels of a gs_adder_tree: 0 for one term.
+
+    >>> [tree_levels(n) for n in (1, 2, 8, 9, 64, 65, 784)]
+    [0, 1, 1, 2, 2, 3, 4]
+    """
+    levels = 0
+    while terms > 1:
+        terms, levels = ceil_div(terms, TREE_FANIN), levels + 1
+    return levels
+
+
+def tree_cost(terms: int, term_bits: int, sum_bits: int) -> Cost:
+    """Cost of a gs_adder_tree.
+
+    An addition of b bits is b LUTs, a sum of n single bits is n LUTs (compressors of six bits to
+    three in three LUTs); every level registers its sums.
+    """
+    cost, bits = Cost(), term_bits
+    while terms > 1:
+        sums, out = ceil_div(terms, TREE_FANIN), min(sum_bits, bits + 3)
+        cost += Cost(lut=terms if bits == 1 else (terms - sums) * out, ff=sums * out)
+        terms, bits = sums, out
+    return cost
+
+
+def memory_style(depth: int, bits: int) -> str:
+    """Where a memory of ``depth`` words of ``bits`` bits goes: "block" or "distributed".
+
+    Block RAM when the LUTs would be worth more than the blocks: a block is worth
+    :data:`BLOCK_WORTH` LUTs; a LUT holds 64 x 1 bits, a block 18 kbit, 36 wide at most.
+
+    >>> memory_style(64, 4096), memory_style(128, 36), memory_style(128, 8), memory_style(2048, 8)
+    ('distributed', 'block', 'distributed', 'block')
+    """
+    luts = ceil_div(depth, LUT_DEPTH) * bits
+    blocks = max(ceil_div(bits, BLOCK_WIDTH), ceil_div(depth * bits, BLOCK_SIZE))
+    return "block" if luts > BLOCK_WORTH * blocks else "distributed"
+
+
+def memory_cost(depth: int, bits: int) -> Cost:
+    """A LUT holds 64 x 1 bits; a block RAM is counted by the bits stored in it."""
+    if memory_style(depth, bits) == "block":
+        return Cost(ram_bits=depth * bits)
+    return Cost(lut=ceil_div(depth, LUT_DEPTH) * bits)
+
+
+def counter_bits(count: int) -> int:
+    """Bits of a counter of 0..count - 1, at least one."""
+    return max(1, (count - 1).bit_length())
+
+
+def mem_text(words: Ints, bits: int) -> str:
+    r"""File for $readmemh: one line a word; element i of a word stands at bit i * bits.
+
+    Args:
+        words: Codes, unsigned, (depth, elements).
+        bits: Width of one element, at most 63.
+
+    >>> mem_text(np.array([[1, 2, 3], [0, 0, 1]]), 4)
+    '321\n100\n'
+    """
+    depth, elements = words.shape
+    digits = ceil_div(elements * bits, 4)
+    planes = (words[:, :, None] >> np.arange(bits)) & 1
+    packed = np.packbits(planes.reshape(depth, -1).astype(np.uint8), axis=1, bitorder="little")
+    return "".join(f"{row[::-1].tobytes().hex()[-digits:]}\n" for row in packed)
+
+
+def remark(names: Sequence[str]) -> str:
+    r"""ONNX names as the text of a one-line comment in ASCII, whatever is in them.
+
+    >>> remark(["/conv1/Conv", "a\nb", "é"]), remark([])
+    ('/conv1/Conv, a\\nb, \\xe9', 'none')
+    """
+    text = ", ".join(name.encode("unicode_escape").decode("ascii") for name in names) or "none"
+    # A backslash at the end of a line comment would splice the next line on.
+    return text.rstrip("\\")

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from gatesmith.codegen import top
+from gatesmith.codegen.fold import Fold, Target, choose_folds
+from gatesmith.codegen.fold_test import network
+from gatesmith.codegen.plan import MAX_WIDTH, plan
+from gatesmith.errors import UserError
+from gatesmith.ir import Array, Graph, IntType, Node, TensorType
+from gatesmith.ops.dense import Dense
+from gatesmith.ops.input import Input
+from gatesmith.ops.requantize import Requantize
+from gatesmith.ops.reshape import Reshape
+from gatesmith.ops.top_k import TopK
+
+
+@pytest.mark.parametrize("cycles", [1, 10, 64, 500, 10**6])
+def test_stages_fit_together_and_the_target_is_met(cycles: int) -> None:
+    graph = network(784, 64, 60, 10)
+    result = plan(graph, choose_folds(graph, Target(cycles)), "net")
+
+    for driver, reader in zip(result.stages, result.stages[1:], strict=False):
+        assert driver.sink.elem == reader.source.elem
+        assert (driver.sink.lanes, driver.sink.beats) == (reader.source.lanes, reader.source.beats)
+    assert result.interval <= cycles
+    assert result.latency >= result.source.beats - 1
+    assert len({stage.name for stage in result.stages}) == len(result.stages)
+    assert "module net" in top.render_top("net", result.stages)
+
+
+def test_input_has_the_fewest_lanes_that_keep_up() -> None:
+    graph = network(784, 64)
+    folds = {node: Fold(16, 49) for node in graph if isinstance(node.op, Dense)}
+
+    result = plan(graph, folds, "net")
+
+    assert result.interval == 64
+    assert result.source.lanes == 49  # 14 would do, but not in an integer ratio to SIMD = 49
+
+
+def test_reshape_moves_vector_boundaries_without_hardware() -> None:
+    x = Node("x", Input(TensorType((6, 4), IntType(0, 3))))
+    scale = Node("r", Requantize(Array([2]), Array([0]), 0, IntType(0, 6)), (x,))
+    flat = Node("f", Reshape((24,)), (scale,))
+    weights = Array(np.ones((3, 24), np.int64))
+    dense = Node("d", Dense(weights, IntType(1, 1)), (flat,))
+    graph = Graph((Node("t", TopK(2), (dense,)),))
+
+    result = plan(graph, {dense: Fold(3, 4)}, "net")
+
+    assert [type(stage).__name__ for stage in result.stages] == [
+        "RequantizeStage",
+        "SkidBufferStage",
+        "DenseStage",
+        "SkidBufferStage",
+        "WidthConverterStage",
+        "TopKStage",
+        "SkidBufferStage",
+    ]
+
+
+def test_names_of_helpers_do_not_clash_with_layers() -> None:
+    x = Node("x", Input(TensorType((4,), IntType(0, 3))))
+    first = Node("a", Dense(Array(np.ones((4, 4), np.int64)), IntType(1, 1)), (x,))
+    second = Node("a_skid", Dense(Array(np.ones((2, 4), np.int64)), IntType(1, 1)), (first,))
+    graph = Graph((second,))
+
+    result = plan(graph, {first: Fold(1, 4), second: Fold(1, 4)}, "net")
+
+    assert len({stage.name for stage in result.stages}) == len(result.stages)
+
+
+def test_branches_are_refused() -> None:
+    (end,) = network(8, 4).outputs
+    (dense,) = end.args
+    with pytest.raises(UserError) as raised:
+        plan(Graph((end, dense)), {}, "net")
+
+    assert raised.value.code == "codegen.branch"
+
+
+def test_too_wide_a_stream_is_refused() -> None:
+    x = Node("x", Input(TensorType((1 << 15,), IntType(0, 255))))
+    dense = Node("d", Dense(Array(np.ones((1, 1 << 15), np.int64)), IntType(1, 1)), (x,))
+    with pytest.raises(UserError) as raised:
+        plan(Graph((dense,)), {dense: Fold(1, 1 << 15)}, "net")
+
+    assert raised.value.code == "codegen.too-wide"
+    assert str(MAX_WIDTH) in raised.value.why
+
+
+def test_too_large_a_design_is_refused_before_it_is_written() -> None:
+    x = Node("x", Input(TensorType((2048,), IntType(0, 255))))
+    weights = Array(np.random.default_rng(0).integers(-7, 8, (2048, 2048)))
+    dense = Node("d", Dense(weights, IntType(-7, 7)), (x,))
+    with pytest.raises(UserError) as raised:
+        plan(Graph((dense,)), {dense: Fold(2048, 2048)}, "net")
+
+    assert raised.value.code == "codegen.too-large"

@@ -1,0 +1,258 @@
+"""Hardware of Requantize: multiply, add, shift, clamp; what a constant makes void is not built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gatesmith.codegen import parts
+from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.render import render, sv_int
+from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.ir import Ints, IntType
+from gatesmith.ops.requantize import Requantize
+
+
+@dataclass(frozen=True, slots=True)
+class RequantizeStage(Stage):
+    """Multiply-shift; templates/sv/requantize.sv.j2 is given it under the name ``hw``.
+
+    A source of step s and lowest value lo travels as a code, x = lo + s * code, so that mul and
+    add become s * mul and lo * mul + add; everything below is in terms of codes.
+
+    Attributes:
+        module: Name of the Verilog module, unique in the design.
+        op: The operator; its result has step 1.
+        x: Source stream.
+    """
+
+    module: str = field()  # no default: the property of the base class would become one
+    op: Requantize
+    x: Stream
+
+    def __post_init__(self) -> None:
+        if self.op.out.step != 1:
+            raise ValueError(f"Requantize to {self.op.out}, which has a step: use Threshold")
+        for array in (self.op.mul, self.op.add):
+            if array.shape not in ((1,), (self.x.channels,)):
+                raise ValueError(
+                    f"parameters of shape {array.shape} for {self.x.channels} channels"
+                )
+
+    @property
+    def source(self) -> Stream:
+        """X."""
+        return self.x
+
+    @property
+    def sink(self) -> Stream:
+        """Same beats, the operator's type."""
+        return Stream(self.op.out, self.x.channels, self.x.vectors, self.x.lanes)
+
+    # ---- constants ------------------------------------------------------------------------------
+
+    @property
+    def mul(self) -> Ints:
+        """Factor of the code on each channel."""
+        return np.broadcast_to(self.op.mul.data * self.x.elem.step, (self.x.channels,))
+
+    @property
+    def add(self) -> Ints:
+        """Summand beside the code's product on each channel, the rounding half included."""
+        offset = 0 if self.x.elem.step == 1 else self.x.elem.lo
+        add = self.op.mul.data * offset + self.op.add.data + self.op.half
+        return np.broadcast_to(add, (self.x.channels,))
+
+    @property
+    def mul_varies(self) -> bool:
+        """Whether mul differs between channels."""
+        return bool((self.mul != self.mul[0]).any())
+
+    @property
+    def add_varies(self) -> bool:
+        """Whether add differs between channels."""
+        return bool((self.add != self.add[0]).any())
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether there is a factor other than 1."""
+        return bool((self.mul != 1).any())
+
+    @property
+    def adds(self) -> bool:
+        """Whether there is a summand other than 0."""
+        return bool(self.add.any())
+
+    # ---- types ----------------------------------------------------------------------------------
+
+    @property
+    def product(self) -> IntType:
+        """Signed range of x, mul, add, x * mul and x * mul + add."""
+        code = self.x.elem.code
+        ends = np.concatenate([self.mul * code.lo, self.mul * code.hi])
+        sums = ends + np.concatenate([self.add, self.add])
+        every = np.concatenate([ends, sums, self.mul, self.add, [code.lo, code.hi]])
+        return IntType(min(-1, int(every.min())), max(0, int(every.max())))
+
+    @property
+    def sums(self) -> IntType:
+        """Exact range of the shifted sum, before the clamp."""
+        code = self.x.elem.code
+        ends = np.stack([self.mul * code.lo + self.add, self.mul * code.hi + self.add])
+        return IntType(self._shift(int(ends.min())), self._shift(int(ends.max())))
+
+    def _shift(self, total: int) -> int:
+        """One sum shifted, with a tie to even where the operator says so."""
+        y = total >> self.op.shift
+        return y & ~1 if self.op.even and not total & ((1 << self.op.shift) - 1) else y
+
+    @property
+    def quotient(self) -> str:
+        """The shifted sum of one lane (SystemVerilog); half was added, so a tie ends in zeros."""
+        if not self.op.even:
+            return "total >>> SHIFT"
+        return "(total >>> SHIFT) & ~$signed(P_W'(total[SHIFT-1:0] == '0))"
+
+    @property
+    def shifted(self) -> IntType:
+        """Signed range of the shifted sum and of the limits."""
+        sums, out = self.sums, self.op.out
+        return IntType(min(-1, sums.lo, out.lo), max(0, sums.hi, out.hi))
+
+    @property
+    def clamps_low(self) -> bool:
+        """Whether the lower limit can be passed."""
+        return self.sums.lo < self.op.out.lo
+
+    @property
+    def clamps_high(self) -> bool:
+        """Whether the upper limit can be passed."""
+        return self.sums.hi > self.op.out.hi
+
+    @property
+    def mul_type(self) -> IntType:
+        """Factor in the ROM."""
+        return IntType(min(-1, int(self.mul.min())), max(0, int(self.mul.max())))
+
+    @property
+    def add_type(self) -> IntType:
+        """Summand in the ROM."""
+        return IntType(min(-1, int(self.add.min())), max(0, int(self.add.max())))
+
+    # ---- SystemVerilog --------------------------------------------------------------------------
+
+    @property
+    def x_signed(self) -> str:
+        """Code of x in lane l with a sign bit."""
+        sign = "x[l*X_W+X_W-1]" if self.x.elem.signed else "1'b0"
+        return f"{{{sign}, x[l*X_W+:X_W]}}"
+
+    @property
+    def mul_operand(self) -> str:
+        """Factor of lane l."""
+        if not self.mul_varies:
+            return sv_int(int(self.mul[0]), self.product.bits)
+        return f"P_W'($signed(word[l*R_W+:{self.mul_type.bits}]))"
+
+    @property
+    def add_operand(self) -> str:
+        """Summand of lane l."""
+        if not self.add_varies:
+            return sv_int(int(self.add[0]), self.product.bits)
+        above = self.mul_type.bits if self.mul_varies else 0
+        return f"P_W'($signed(word[l*R_W+{above}+:{self.add_type.bits}]))"
+
+    # ---- memory ---------------------------------------------------------------------------------
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of the constants of one element that differ between channels."""
+        mul = self.mul_type.bits if self.mul_varies else 0
+        return mul + (self.add_type.bits if self.add_varies else 0)
+
+    @property
+    def depth(self) -> int:
+        """Words of the ROM: beats of a vector, or one."""
+        return self.x.groups if self.word_bits else 1
+
+    @property
+    def rom_style(self) -> str:
+        """Where the constants go."""
+        return parts.memory_style(self.depth, self.x.lanes * self.word_bits)
+
+    @property
+    def remark(self) -> str:
+        """ONNX origin for the header."""
+        return parts.remark(self.origin)
+
+    def params_mem(self) -> str:
+        """The ROM's content: word = beat of the vector, lane l at bit l * word_bits."""
+        bits = []
+        for varies, values, kind in (
+            (self.mul_varies, self.mul, self.mul_type),
+            (self.add_varies, self.add, self.add_type),
+        ):
+            if varies:
+                bits.append((kind.encode(values)[:, None] >> np.arange(kind.bits)) & 1)
+        return parts.mem_text(np.concatenate(bits, axis=1).reshape(self.depth, -1), 1)
+
+    # ---- stage ----------------------------------------------------------------------------------
+
+    @property
+    def registers_shifted(self) -> bool:
+        """Whether the sum has a register before the clamp: when there are both."""
+        return self.adds and (self.clamps_low or self.clamps_high)
+
+    @property
+    def latency(self) -> int:
+        """Registers: constants that differ between beats, product, sum, result."""
+        return int(self.depth > 1) + int(self.multiplies) + int(self.registers_shifted) + 1
+
+    @property
+    def interval(self) -> int:
+        """One beat a cycle."""
+        return self.x.beats
+
+    def schedule(self, arrivals: Ints) -> Ints:
+        """``latency`` edges later."""
+        return arrivals + self.latency
+
+    def cost(self) -> Cost:
+        """Per lane: multiplier, adder, clamp, and their registers; ROM as parts.memory_cost.
+
+        Multiplier of b x c bits: a DSP block per 18 x 25 bits; a constant one: b LUTs for each
+        second bit of the constant. Adder p LUTs; clamp two comparisons of s / 2 LUTs and y LUTs.
+        """
+        p, s, y = self.product.bits, self.shifted.bits, self.op.out.bits
+        lane = Cost(ff=y)
+        if self.mul_varies:
+            small, large = sorted((self.x.elem.bits, self.mul_type.bits))
+            lane += Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
+        elif self.multiplies:
+            constant = self.mul_type.bits
+            lane += Cost(lut=self.x.elem.bits * parts.ceil_div(constant, 2), ff=p)
+        if self.adds:
+            lane += Cost(lut=p)
+        if self.registers_shifted:
+            lane += Cost(ff=s)
+        if self.clamps_low or self.clamps_high:
+            lane += Cost(lut=(self.clamps_low + self.clamps_high) * parts.ceil_div(s, 2) + y)
+        cost = Cost(lut=2, ff=self.latency)
+        for _ in range(self.x.lanes):
+            cost += lane
+        if self.depth > 1:
+            counter = parts.counter_bits(self.depth)
+            cost += Cost(lut=2 * counter, ff=counter + self.x.width)
+            cost += parts.memory_cost(self.depth, self.x.lanes * self.word_bits)
+            if self.rom_style == "distributed":
+                cost += Cost(ff=self.x.lanes * self.word_bits)
+        return cost
+
+    def files(self) -> Mapping[str, str]:
+        """The module, and its constants where they differ between channels."""
+        module = {f"{self.module}.sv": render("sv/requantize.sv.j2", hw=self)}
+        if not self.word_bits:
+            return module
+        return module | {f"{self.module}_params.mem": self.params_mem()}

@@ -1,0 +1,191 @@
+"""Hardware of Threshold: compare each element with its channel's constants and count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gatesmith.codegen import parts
+from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.ir import Ints, IntType
+from gatesmith.ops.threshold import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdStage(Stage):
+    """All comparisons in parallel; templates/sv/threshold.sv.j2 is given it under the name ``hw``.
+
+    Attributes:
+        module: Name of the Verilog module, unique in the design.
+        op: The operator.
+        x: Source stream.
+    """
+
+    module: str = field()  # no default: the property of the base class would become one
+    op: Threshold
+    x: Stream
+
+    def __post_init__(self) -> None:
+        for array in (self.op.thresholds, self.op.falling):
+            if array.shape[0] not in (1, self.x.channels):
+                raise ValueError(f"{array.shape[0]} rows for {self.x.channels} channels")
+
+    @property
+    def source(self) -> Stream:
+        """X."""
+        return self.x
+
+    @property
+    def sink(self) -> Stream:
+        """Same beats, the operator's type."""
+        return Stream(self.op.out, self.x.channels, self.x.vectors, self.x.lanes)
+
+    @property
+    def steps(self) -> int:
+        """Thresholds of a channel."""
+        return self.op.thresholds.shape[1]
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether channels have thresholds, or a direction, of their own."""
+        return bool(
+            (self.op.thresholds.data != self.op.thresholds.data[:1]).any()
+            or (self.op.falling.data != self.op.falling.data[0]).any()
+        )
+
+    @property
+    def falls_by_channel(self) -> bool:
+        """Whether some channels rise and others fall."""
+        return bool((self.op.falling.data != self.op.falling.data[0]).any())
+
+    @property
+    def depth(self) -> int:
+        """Words of the ROM: beats of a vector, or one for all of them."""
+        return self.x.groups if self.per_channel else 1
+
+    @property
+    def entries(self) -> int:
+        """Elements in a word of the ROM."""
+        return self.x.lanes if self.per_channel else 1
+
+    @property
+    def codes(self) -> Ints:
+        """Thresholds as codes of x: (channels or 1, steps), from code.lo to code.hi + 1."""
+        elem, code = self.x.elem, self.x.elem.code
+        values = self.op.thresholds.data
+        if elem.step != 1:
+            values = -((elem.lo - values) // elem.step)  # rounded up
+        clipped: Ints = np.clip(values, code.lo, code.hi + 1)
+        return clipped
+
+    @property
+    def compare(self) -> IntType:
+        """Type of both sides of a comparison."""
+        code = self.x.elem.code
+        return IntType(code.lo, max(code.hi, int(self.codes.max(initial=code.lo))))
+
+    @property
+    def x_code(self) -> str:
+        """Code of x in lane l, extended by its sign where it has one (SystemVerilog)."""
+        if self.x.elem.signed:
+            return "$signed(x[l*X_W+:X_W])"
+        return "x[l*X_W+:X_W]"
+
+    @property
+    def hit(self) -> str:
+        """Whether lane l counts threshold k (SystemVerilog)."""
+        sign = "$signed" if self.compare.signed else ""
+        reached = f"{sign}(x_wide) >= {sign}(word[ENTRY*R_W+k*T_W+:T_W])"
+        if self.falls_by_channel:
+            return f"({reached}) ^ word[ENTRY*R_W+STEPS*T_W]"
+        return f"!({reached})" if self.op.falling.data[0] else reached
+
+    @property
+    def y_lo_code(self) -> int:
+        """Bits of the code of the lowest result."""
+        return int(self.op.out.encode(np.array([self.op.out.lo]))[0])
+
+    @property
+    def element_bits(self) -> int:
+        """Bits of the constants of one element."""
+        return self.steps * self.compare.bits + int(self.falls_by_channel)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a word of the ROM."""
+        return self.entries * self.element_bits
+
+    @property
+    def rom_style(self) -> str:
+        """Where the thresholds go."""
+        return parts.memory_style(self.depth, self.word_bits)
+
+    @property
+    def remark(self) -> str:
+        """ONNX origin for the header."""
+        return parts.remark(self.origin)
+
+    def thresholds_mem(self) -> str:
+        """The ROM's content: word = beat of the vector; per lane thresholds, direction."""
+        rows = self.depth * self.entries
+        codes = np.broadcast_to(self.codes, (max(rows, self.codes.shape[0]), self.steps))[:rows]
+        planes = (self.compare.encode(codes)[:, :, None] >> np.arange(self.compare.bits)) & 1
+        bits = [planes.reshape(rows, -1)]
+        if self.falls_by_channel:
+            bits.append(self.op.falling.data[:, None])
+        return parts.mem_text(np.concatenate(bits, axis=1).reshape(self.depth, -1), 1)
+
+    @property
+    def latency(self) -> int:
+        """Registers: thresholds where they differ between beats, comparisons, counts."""
+        if self.steps == 0:
+            return 1
+        return int(self.depth > 1) + 1 + parts.tree_levels(self.steps)
+
+    @property
+    def interval(self) -> int:
+        """One beat a cycle."""
+        return self.x.beats
+
+    def schedule(self, arrivals: Ints) -> Ints:
+        """``latency`` edges later."""
+        return arrivals + self.latency
+
+    def cost(self) -> Cost:
+        """Per lane: steps comparators of b bits in b / 2 LUTs each, a count, the sum with LO.
+
+        A comparator with one constant side (a single word of thresholds) takes b / 4 LUTs.
+        Count: parts.tree_cost. Sum: y bits LUTs unless LO's code is 0. ROM: parts.memory_cost;
+        x and thresholds take a register each where the ROM has more than one word.
+        """
+        if self.steps == 0:
+            return Cost(lut=1, ff=1)
+        y, b = self.op.out.bits, self.compare.bits
+        compare = self.steps * parts.ceil_div(b, 2 if self.depth > 1 else 4)
+        lane = parts.tree_cost(self.steps, 1, y) + Cost(
+            lut=compare + (y if self.y_lo_code else 0), ff=self.steps
+        )
+        cost = Cost(lut=2, ff=self.latency)
+        for _ in range(self.x.lanes):
+            cost += lane
+        if self.depth > 1:
+            counter = parts.counter_bits(self.depth)
+            cost += Cost(lut=2 * counter, ff=counter + self.x.width)
+            cost += parts.memory_cost(self.depth, self.word_bits)
+            if self.rom_style == "distributed":
+                cost += Cost(ff=self.word_bits)
+        return cost
+
+    def files(self) -> Mapping[str, str]:
+        """The module, its thresholds, the adder tree that counts."""
+        module = {f"{self.module}.sv": render("sv/threshold.sv.j2", hw=self)}
+        if self.steps == 0:
+            return module
+        return module | {
+            f"{self.module}_thresholds.mem": self.thresholds_mem(),
+            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+        }

@@ -1,0 +1,95 @@
+"""Width converter: the same elements in the same order, another number of lanes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import gcd
+
+import numpy as np
+
+from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.parts import ceil_div
+from gatesmith.codegen.render import plain
+from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.ir import Ints
+
+
+@dataclass(frozen=True, slots=True)
+class WidthConverterStage(Stage):
+    """Any ratio of lanes; templates/sv/gs_width_converter.sv.
+
+    The boundaries of vectors may move too (a Reshape keeps the order of elements): only the
+    number of elements in a frame must agree.
+
+    Attributes:
+        x: Source stream.
+        channels: Channels of the sink.
+        lanes: Lanes of the sink.
+    """
+
+    x: Stream
+    channels: int
+    lanes: int
+
+    def __post_init__(self) -> None:
+        if self.x.channels * self.x.vectors % self.channels:
+            size = self.x.channels * self.x.vectors
+            raise ValueError(f"{size} elements are no whole vectors of {self.channels}")
+
+    @property
+    def source(self) -> Stream:
+        """X."""
+        return self.x
+
+    @property
+    def sink(self) -> Stream:
+        """The elements of x in beats of ``lanes``."""
+        vectors = self.x.channels * self.x.vectors // self.channels
+        return Stream(self.x.elem, self.channels, vectors, self.lanes)
+
+    @property
+    def module(self) -> str:
+        """The library module."""
+        return "gs_width_converter"
+
+    @property
+    def unit(self) -> int:
+        """Elements that always travel together."""
+        return gcd(self.x.lanes, self.lanes)
+
+    @property
+    def parameters(self) -> Mapping[str, int]:
+        """W, IN, OUT."""
+        unit = self.unit
+        bits = unit * self.x.elem.bits
+        return {"W": bits, "IN": self.x.lanes // unit, "OUT": self.lanes // unit}
+
+    @property
+    def interval(self) -> int:
+        """The narrower side passes one beat a cycle."""
+        return max(self.source.beats, self.sink.beats)
+
+    def schedule(self, arrivals: Ints) -> Ints:
+        """A beat leaves an edge after its last element came, and after the beat before it."""
+        order = np.arange(self.sink.beats)
+        needs = -(-(order + 1) * self.lanes // self.x.lanes) - 1
+        return order + np.maximum.accumulate(arrivals[needs] + 1 - order)
+
+    def cost(self) -> Cost:
+        """A register of IN + OUT + min(IN, OUT) - 1 units, a counter, multiplexers.
+
+        Each bit that an input beat can land on is a multiplexer over its places: every place
+        beyond the first costs half a LUT a bit; shifting by one output beat half a LUT a bit.
+        """
+        parameters = self.parameters
+        bits, ins, outs = parameters["W"], parameters["IN"], parameters["OUT"]
+        room = ins + outs + min(ins, outs) - 1
+        places = room - ins + 1
+        counter = room.bit_length()
+        muxes = ceil_div(places * ins + room, 2) * bits
+        return Cost(lut=muxes + 3 * counter + places, ff=room * bits + counter)
+
+    def files(self) -> Mapping[str, str]:
+        """The library module."""
+        return {"gs_width_converter.sv": plain("sv/gs_width_converter.sv")}

@@ -1,0 +1,15 @@
+"""ONNX Add."""
+
+from __future__ import annotations
+
+from gatesmith.frontend.arithmetic import arithmetic
+from gatesmith.frontend.call import Call
+from gatesmith.frontend.registry import converter
+from gatesmith.frontend.values import Activation
+from gatesmith.ops.add import Add
+
+
+@converter("Add", inputs=2, since=7)
+def convert(call: Call) -> Activation:
+    """Real, with NumPy broadcasting; a constant on either side."""
+    return arithmetic(call, Add())

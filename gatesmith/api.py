@@ -1,0 +1,130 @@
+"""The commands as Python functions: ``gatesmith.build``, ``inspect`` and ``verify``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gatesmith.build_folder import Built, prepare, write
+from gatesmith.codegen.fold import DEFAULT_CYCLES, Target
+from gatesmith.errors import UserError, UserErrors
+from gatesmith.frontend.importer import import_model
+from gatesmith.frontend.input_spec import InputSpec
+from gatesmith.ir import IntType, Node
+from gatesmith.ops.const import Const
+from gatesmith.ops.dense import Dense
+from gatesmith.ops.requantize import Requantize
+from gatesmith.ops.threshold import Threshold
+from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
+
+
+def build(
+    model: Path,
+    out: Path,
+    *,
+    cycles: int | None = None,
+    fps: float | None = None,
+    clock_mhz: float | None = None,
+    fold: Mapping[str, tuple[int, int]] | None = None,
+    input_spec: str | None = None,
+    dump_ir: tuple[str, ...] = (),
+    progress: Progress = quiet,
+) -> Built:
+    """Compile a model into the folder ``out``, which appears whole or not at all.
+
+    Errors: those of every stage, and ``build.*``.
+    """
+    target = _target(cycles, fps, clock_mhz, fold)
+    spec = None if input_spec is None else InputSpec.parse(input_spec)
+    dump = dumper(dump_ir)
+    prepare(out)
+    compiled = compile_model(model, target, spec, dump, progress)
+    progress("write", 5, len(STEPS))
+    options = {
+        "cycles": cycles,
+        "fps": fps,
+        "clock_mhz": clock_mhz,
+        "fold": None if fold is None else {k: list(v) for k, v in sorted(fold.items())},
+        "input": input_spec,
+    }
+    built = write(compiled, model, out, options)
+    progress("done", len(STEPS), len(STEPS))
+    return built
+
+
+def _target(
+    cycles: int | None,
+    fps: float | None,
+    clock_mhz: float | None,
+    fold: Mapping[str, tuple[int, int]] | None,
+) -> Target:
+    """The folding target; a rate becomes cycles, rounded down."""
+    hand = dict(fold or {})
+    if cycles is not None:
+        return Target(cycles, hand, f"--cycles {cycles}")
+    if fps is None or clock_mhz is None:
+        return Target(DEFAULT_CYCLES, hand)
+    most = int(clock_mhz * 1e6 // fps)
+    said = f"--fps {fps:g} at --clock-mhz {clock_mhz:g}"
+    if most < 1:
+        raise UserError(
+            "codegen.target",
+            f"{fps:g} frames a second are out of reach",
+            where=said,
+            why="that is more than one frame a clock cycle",
+            fix=(f"ask for at most {clock_mhz * 1e6:g} frames a second", "raise --clock-mhz"),
+        )
+    return Target(most, hand, said)
+
+
+def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
+    """The integer layers of a model; the real ones, with the problems, when it has none."""
+    spec = None if input_spec is None else InputSpec.parse(input_spec)
+    imported = import_model(model, spec)
+    problems: list[str] = []
+    notes = imported.notes
+    try:
+        lowered, graph = to_integers(imported, model)
+        notes += lowered.notes
+    except (UserError, UserErrors) as error:
+        problems = [str(e) for e in getattr(error, "errors", (error,))]
+        graph = imported.graph
+    layers = [_layer(node) for node in graph if not isinstance(node.op, Const)]
+    return {
+        "model": model.name,
+        "form": "real" if problems else "integer",
+        "input": layers[0]["type"] if layers else "",
+        "output": ", ".join(str(node.type) for node in graph.outputs),
+        "layers": layers,
+        "parameters": sum(layer["parameters"] for layer in layers),
+        "operations": sum(layer["operations"] for layer in layers),
+        "notes": list(notes),
+        "problems": problems,
+    }
+
+
+def _layer(node: Node) -> dict[str, Any]:
+    elem = node.type.elem
+    parameters, operations = 0, 0
+    match node.op:
+        case Dense(weights=weights):
+            parameters = weights.data.size
+            operations = 2 * weights.data.size * node.type.vectors
+        case Threshold(thresholds=table):
+            parameters = table.data.size
+            operations = table.shape[1] * node.type.size
+        case Requantize(mul=mul, add=add):
+            parameters = mul.data.size + add.data.size
+            operations = 3 * node.type.size
+    return {
+        "name": node.name,
+        "op": type(node.op).__name__,
+        "origin": list(node.origin),
+        "type": str(node.type),
+        "range": [elem.lo, elem.hi] if isinstance(elem, IntType) else None,
+        "bits": elem.bits if isinstance(elem, IntType) else None,
+        "parameters": parameters,
+        "operations": operations,
+        "meaning": None if node.meaning is None else str(node.meaning),
+    }

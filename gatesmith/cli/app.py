@@ -1,0 +1,39 @@
+"""The subcommands, in the order in which a user meets them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gatesmith import __version__
+from gatesmith.cli.build import build
+from gatesmith.cli.doctor import doctor
+from gatesmith.cli.inspect import inspect
+from gatesmith.cli.verify import verify
+
+app = typer.Typer(
+    name="gatesmith",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # main() turns every exception into a message of its own
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (doctor, inspect, build, verify):
+    app.command()(command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gatesmith {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print and leave.")
+    ] = False,
+) -> None:
+    """Trained networks to streaming FPGA cores, every bit proven equal."""

@@ -1,0 +1,75 @@
+"""``gatesmith verify``: real data through the generated RTL, every output bit against NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatesmith.cli.output import AsJson, cells, console, only_json, print_json, progress
+
+DIFFERENT = 1  # exit code
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What gatesmith build wrote.")],
+    data: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help=".npz (x, and labels y), .npy, or IDX, .gz too."),
+    ],
+    frames: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Only the first N frames.")
+    ] = None,
+    stall: Annotated[
+        bool, typer.Option("--stall", help="Pause source and sink at random while it runs.")
+    ] = False,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Labels for top-1: .npy, or IDX, .gz too.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run data through the RTL and compare every bit.
+
+    Simulates the core in Verilator; exit code 0 only if every frame equals the reference.
+    """
+    from gatesmith.rtl_tests.verify import verify as verify_build
+
+    with only_json(as_json), progress(hidden=as_json) as report:
+        verdict = verify_build(
+            folder, data, frames=frames, stall=stall, labels=labels, progress=report
+        )
+    result = verdict.as_json()
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+    if not result["all_equal"]:
+        raise typer.Exit(DIFFERENT)
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    out = console()
+    for what in ("interval", "latency"):
+        found, predicted = result[what], result[f"{what}_predicted"]
+        if found is not None:
+            agreed = "as predicted" if found == predicted else f"[red]predicted {predicted}[/]"
+            out.print(f"{what:13}{found} cycles, {agreed}")
+    out.print(f"{'simulated':13}{cells(result['cycles'])[0]} cycles in {result['seconds_sim']} s")
+    stalls = result["stalls"]
+    if stalls:
+        words = "right" if stalls["equal"] else "[red]wrong[/]"
+        frames, resets = stalls["frames"], stalls["resets"]
+        out.print(f"{'with stalls':13}{frames} frames and {resets} resets: {words}")
+    if result["top1"] is not None:
+        out.print(f"{'top-1':13}{100 * result['top1']:.2f} %")
+    if result["unexplained"] is not None:
+        colour = "red" if result["unexplained"] else "default"
+        told = "differences from the original model in float32 that rounding does not explain"
+        out.print(f"{'unexplained':13}[{colour}]{result['unexplained']}[/] {told}")
+    for key, value in (result["mismatch"] or {}).items():
+        out.print(f"[red]{key:13}[/]{cells(value)[0]}", soft_wrap=True)
+    equal, frames = result["equal"], result["frames"]
+    colour = "green" if result["all_equal"] else "bold red"
+    out.print(f"[{colour}]{equal} of {frames} frames equal[/]")

@@ -1,0 +1,95 @@
+"""The pages in docs/ and the README say what the code says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from gatesmith.cli.app import app
+from gatesmith.ops.registry import stems
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SOURCES = ("gatesmith", "frontend", "prune", "quant", "codegen", "cpu_gpu_baselines", "rtl_tests")
+AREAS = ("frontend", "prune", "quant", "codegen", "build", "cli", "verify", "ir", "float")
+CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
+NO_CODES = {"build.json"}
+PREFIXED = {"frontend": "error"}
+"""In this folder ``call.error("shape", ...)`` makes the code ``frontend.shape``."""
+
+if not DOCS.is_dir():
+    pytest.skip("docs/ is not beside the package: it is installed", allow_module_level=True)
+
+
+def source_files() -> Iterator[Path]:
+    templates = (ROOT / "templates").rglob("*.py")
+    for path in [*(p for folder in SOURCES for p in (ROOT / folder).rglob("*.py")), *templates]:
+        if not path.stem.endswith("_test") and not path.stem.startswith("test_"):
+            yield path
+
+
+def codes_in_source() -> dict[str, str]:
+    """A file for each error code: every string literal that reads like one."""
+    found: dict[str, str] = {}
+    for path in source_files():
+        area = path.relative_to(ROOT).parts[0]
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            match node:
+                case ast.Constant(value=str(text)) if CODE.fullmatch(text):
+                    found[text] = str(path)
+                case ast.Call(
+                    func=ast.Attribute(attr="error"), args=[ast.Constant(value=str(text)), *_]
+                ) if area in PREFIXED:
+                    found[f"{area}.{text}"] = str(path)
+    return {code: path for code, path in found.items() if code not in NO_CODES}
+
+
+def headings(page: str, pattern: str) -> list[str]:
+    text = (DOCS / page).read_text("utf-8")
+    return re.findall(rf"^##+ `?({pattern})`?$", text, re.MULTILINE)
+
+
+def test_every_error_code_is_explained() -> None:
+    found, told = codes_in_source(), headings("errors.md", r"[a-z]+\.[a-z0-9-]+")
+    assert len(found) > 40
+    missing = {code: path for code, path in found.items() if code not in told}
+    assert not missing, f"add to docs/errors.md: {missing}"
+    assert sorted(told) == sorted(found), "docs/errors.md explains codes that nothing raises"
+
+
+def test_every_operator_has_its_meaning() -> None:
+    assert sorted(headings("semantics.md", r"[a-z0-9_]+")) == stems()
+
+
+def test_every_option_is_in_the_manual() -> None:
+    manual = (DOCS / "cli.md").read_text("utf-8")
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    for name, command in commands.items():
+        (section,) = re.findall(rf"^## gatesmith {name}\n(.*?)(?=^## |\Z)", manual, re.S | re.M)
+        for parameter in command.params:
+            if parameter.param_type_name == "option":
+                missing = [o for o in parameter.opts if f"`{o}" not in section]
+                assert not missing, f"docs/cli.md, {name}: {missing}"
+    assert headings("cli.md", "gatesmith [a-z]+") == [f"gatesmith {name}" for name in commands]
+
+
+PAGES = (*sorted(DOCS.rglob("*.md")), ROOT / "README.md", *sorted(ROOT.glob("examples/*/*.md")))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_names_exists(page: Path) -> None:
+    """Links, and code spans that are paths of this repository."""
+    text = page.read_text("utf-8")
+    links = [page.parent / t.split("#")[0] for t in re.findall(r"\]\(([^)#:][^):]*)\)", text)]
+    tops = "|".join(p.name for p in ROOT.iterdir() if p.is_dir())
+    spans = re.findall(rf"`((?:{tops})/[\w./-]+)`", text)
+    made = ("build/", ".venv/")
+    # A name in capitals stands for another: frontend/ONNX_NAME.py
+    paths = [ROOT / s for s in spans if not s.startswith(made) and not re.search("[A-Z]{3}", s)]
+    missing = [str(p) for p in [*links, *paths] if not p.exists()]
+    assert not missing

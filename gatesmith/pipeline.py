@@ -1,0 +1,128 @@
+"""The whole way from a model to a build folder, and the list of passes, in order.
+
+    import        ONNX to the real tensor IR            frontend/importer.py
+    lower         real to pure integer, exactly         quant/lower.py
+    flip_falling  falling channels: negate the weights  quant/flip_falling.py
+    fold          PE and SIMD of each layer             codegen/fold.py
+    plan          integer graph to pipeline of stages   codegen/plan.py
+    write         stages to files                       gatesmith/build_folder.py
+
+The names are the values of ``--dump-ir after=``. After each pass on the IR the verifier runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from gatesmith.codegen.fold import Target, choose_folds
+from gatesmith.codegen.plan import Plan, plan
+from gatesmith.errors import UserError
+from gatesmith.frontend.importer import Imported, import_model
+from gatesmith.frontend.input_spec import InputSpec
+from gatesmith.frontend.names import identifier
+from gatesmith.ir import Graph
+from gatesmith.ir.check import check, samples
+from gatesmith.quant.flip_falling import flip_falling
+from gatesmith.quant.lower import Lowered, lower
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, steps done, and steps in all."""
+
+STEPS = ("import", "lower", "flip_falling", "fold", "plan", "write")
+CHECKED_FRAMES = 16
+
+
+def quiet(_what: str, _done: int, _total: int) -> None:
+    """No progress shown."""
+
+
+def silent(_name: str, _text: str) -> None:
+    """No graph dumped."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """Everything known about a design before it is files.
+
+    Attributes:
+        imported: The model and its real graph.
+        lowered: How the integer graph meets the outside.
+        integer: The integer graph after all passes.
+        plan: The pipeline.
+    """
+
+    imported: Imported
+    lowered: Lowered
+    integer: Graph
+    plan: Plan
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know."""
+        return self.imported.notes + self.lowered.notes
+
+
+def compile_model(
+    model: Path,
+    target: Target,
+    spec: InputSpec | None,
+    dump: Callable[[str, str], None],
+    progress: Progress = quiet,
+) -> Compiled:
+    """Run every pass up to the plan; ``dump`` gets the name and the text after each."""
+    progress("import", 0, len(STEPS))
+    imported = import_model(model, spec)
+    check(imported.graph, "import")
+    dump("import", str(imported.graph))
+    lowered, integer = to_integers(imported, model, dump, progress)
+    progress("fold", 3, len(STEPS))
+    folds = choose_folds(integer, target)
+    dump("fold", "\n".join(f"{n.name}: pe={f.pe} simd={f.simd}" for n, f in folds.items()))
+    progress("plan", 4, len(STEPS))
+    design = plan(integer, folds, identifier(model.stem.lower()))
+    dump("plan", "\n".join(f"{s.name}: {s.source} -> {s.sink}" for s in design.stages))
+    return Compiled(imported, lowered, integer, design)
+
+
+def to_integers(
+    imported: Imported,
+    model: Path,
+    dump: Callable[[str, str], None] = silent,
+    progress: Progress = quiet,
+) -> tuple[Lowered, Graph]:
+    """The passes from the real graph to the last integer one."""
+    progress("lower", 1, len(STEPS))
+    lowered = lower(imported.graph, model.name)
+    data = samples(lowered.graph, CHECKED_FRAMES)
+    check(lowered.graph, "lower", data)
+    dump("lower", str(lowered.graph))
+    progress("flip_falling", 2, len(STEPS))
+    integer = flip_falling(lowered.graph)
+    check(integer, "flip_falling", data)
+    dump("flip_falling", str(integer))
+    return lowered, integer
+
+
+def dumper(wanted: tuple[str, ...]) -> Callable[[str, str], None]:
+    """Print the text after the passes named in ``--dump-ir after=PASS``."""
+    names = set()
+    for text in wanted:
+        name = text.removeprefix("after=")
+        if name not in STEPS[:-1]:
+            raise UserError(
+                "cli.dump-ir",
+                f'no pass "{name}" to dump the graph after',
+                where=f"--dump-ir {text}",
+                why="the passes are " + ", ".join(STEPS[:-1]),
+                fix=("use one of these names: --dump-ir after=lower",),
+            )
+        names.add(name)
+
+    def dump(name: str, text: str) -> None:
+        if name in names:
+            print(f"# after {name}\n{text}\n")
+
+    return dump

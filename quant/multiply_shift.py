@@ -1,0 +1,153 @@
+"""Multiply-shift that equals a step function on every integer of a range, with proof.
+
+First the exact one: where slope and intercept of every channel are multiples of 2**-shift, the
+function is ``clamp(round_half_even((n * mul + add) / 2**shift))`` by definition, ties included;
+scales that are powers of two lead here. It is taken when its steps are the function's.
+
+Else wanted: y = clamp((n * mul + add) >> shift) with y = f(n) for all n. Both sides are step
+functions, so it is enough to compare the steps. Where f rises and reaches code k first at n = T_k,
+
+    T_k * mul + add >= k * 2**shift    and    (T_k - step) * mul + add < k * 2**shift
+
+for every k whose step lies inside the range; where f falls the two change places. For a given
+(mul, shift) these are an interval of ``add``. The search takes the least shift at which some mul
+next to the real slope leaves every channel a non-empty interval, and of that interval the middle;
+what it returns satisfies the inequalities, so it is proven, not sampled.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from gatesmith.ir import Array, Ints, IntType
+from gatesmith.ops.requantize import Requantize
+
+MAX_SHIFT = 30
+
+MAX_PRODUCT = 60
+"""Widest product in bits: the reference computes it in 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """A step function of one channel.
+
+    Attributes:
+        edges: int64 (K,): edge of code base + k + 1 as in quant/step_function.py.
+        rising: Whether the codes rise with n.
+        slope: Real slope of the function between its clamps, in codes a unit of n.
+        intercept: Real code at n = 0 on that slope, before rounding to the nearest.
+    """
+
+    edges: Ints
+    rising: bool
+    slope: Fraction
+    intercept: Fraction
+
+
+def implement(channels: list[Steps], x: IntType, out: IntType) -> Requantize | None:
+    """The cheapest multiply-shift that is the function, or None."""
+    exact = half_even(channels, x, out)
+    if exact is not None:
+        return exact
+    found = search(channels, x, out)
+    if found is None:
+        return None
+    mul, add, shift = found
+    return Requantize(_array(mul), _array(add), shift, out)
+
+
+def half_even(channels: list[Steps], x: IntType, out: IntType) -> Requantize | None:
+    """The exact multiply-shift of dyadic slopes, if its steps are the function's."""
+    denominators = {v.denominator for c in channels for v in (c.slope, c.intercept)}
+    shift = max(d.bit_length() - 1 for d in denominators)
+    if shift > MAX_SHIFT or any(d & (d - 1) for d in denominators):
+        return None
+    mul = [int(c.slope * (1 << shift)) for c in channels]
+    add = [int(c.intercept * (1 << shift)) for c in channels]
+    op = Requantize(_array(mul), _array(add), shift, out, even=shift > 0)
+    if op.product(x).bits > MAX_PRODUCT:
+        return None
+    return op if proves(op, channels, x) else None
+
+
+def proves(op: Requantize, channels: list[Steps], x: IntType) -> bool:
+    """Whether every step of ``op`` is where the function has it, on the whole range.
+
+    Both are monotone, so the values on the two sides of each step say it all.
+    """
+    edges = np.stack([c.edges for c in channels], axis=-1)
+    rising = np.array([c.rising for c in channels])
+    codes = op.out.lo + 1 + np.arange(len(edges), dtype=np.int64)[:, None]
+    before, at = np.clip(edges - x.step, x.lo, x.hi), np.clip(edges, x.lo, x.hi)
+    reached_before, reached_at = op.run(before) >= codes, op.run(at) >= codes
+    # Falling functions hold up to the edge, rising ones from it; outside the range is no step.
+    right_before = np.where(edges <= x.lo, reached_at == rising, reached_before != rising)
+    right_at = np.where(edges > x.hi, reached_before != rising, reached_at == rising)
+    return bool(right_before.all() and right_at.all())
+
+
+def _array(values: list[int]) -> Array:
+    """One entry when all channels agree."""
+    return Array(values[:1] if len(set(values)) == 1 else values)
+
+
+def search(
+    channels: list[Steps], x: IntType, out: IntType
+) -> tuple[list[int], list[int], int] | None:
+    """(mul, add, shift) of every channel, or None when there is none up to MAX_SHIFT."""
+    for shift in range(MAX_SHIFT + 1):
+        found = [_fit(channel, x, out, shift) for channel in channels]
+        if all(pair is not None for pair in found):
+            pairs = [pair for pair in found if pair is not None]
+            return [m for m, _ in pairs], [a for _, a in pairs], shift
+    return None
+
+
+def _fit(channel: Steps, x: IntType, out: IntType, shift: int) -> tuple[int, int] | None:
+    """The (mul, add) of one channel for one shift."""
+    near = channel.slope * (1 << shift)
+    centre = round(near)
+    for mul in sorted(range(centre - 2, centre + 3), key=lambda m: abs(m - near)):
+        if (mul > 0) != channel.rising and mul != 0:
+            continue
+        if max(abs(x.lo), abs(x.hi)) * abs(mul) >= 1 << 60:
+            return None
+        interval = _interval(channel, x, out, shift, mul)
+        if interval is not None and interval[0] <= interval[1]:
+            return mul, _simplest(*interval)
+    return None
+
+
+def _interval(
+    channel: Steps, x: IntType, out: IntType, shift: int, mul: int
+) -> tuple[int, int] | None:
+    """Closed interval of ``add`` under which every step is where it must be."""
+    level = (out.lo + 1 + np.arange(len(channel.edges), dtype=np.int64)) << shift
+    edge = channel.edges
+    met, unmet = (edge, edge - x.step) if channel.rising else (edge - x.step, edge)
+    inside_met = (met >= x.lo) & (met <= x.hi)
+    inside_unmet = (unmet >= x.lo) & (unmet <= x.hi)
+    # A step outside the range still bounds: the nearest end of the range must be on its side.
+    met = np.where(inside_met, met, x.lo if channel.rising else x.hi)
+    unmet = np.where(inside_unmet, unmet, x.hi if channel.rising else x.lo)
+    everywhere = edge <= x.lo if channel.rising else edge > x.hi
+    nowhere = edge > x.hi if channel.rising else edge <= x.lo
+    least = (level - met * mul)[~nowhere]
+    most = (level - unmet * mul - 1)[~everywhere]
+    big = 1 << 61
+    return int(least.max(initial=-big)), int(most.min(initial=big))
+
+
+def _simplest(least: int, most: int) -> int:
+    """The integer in [least, most] with the most trailing zeros: the cheapest constant to add."""
+    if least <= 0 <= most:
+        return 0
+    for zeros in range(62, -1, -1):
+        candidate = -(-least >> zeros) << zeros
+        if candidate <= most:
+            return candidate
+    raise AssertionError("an interval of integers holds one")

@@ -1,0 +1,108 @@
+"""The table of lowering rules: one file an operator registers its rule here.
+
+A rule takes the operator's node and the forms of its arguments (quant/form.py), and gives the form
+of its result. Constants come as nodes of Const: their values are exact float64. Problems are
+UserErrors; quant/lower.py collects them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from gatesmith.errors import UserError
+from gatesmith.ir import Affine, Node, Op, Reals
+from gatesmith.ops.const import Const
+from gatesmith.quant.form import Form
+
+Argument: TypeAlias = Form | Node
+"""What a rule gets for an argument: a form, or the Const node itself."""
+
+
+RESERVED = ("in", "aclk", "aresetn", "rst", "s_axis", "m_axis", "frame_error")
+"""Names that the top module has for itself: a layer of that name gets another."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What rules share while one graph is lowered.
+
+    Attributes:
+        model: Name of the model's file, for messages.
+        notes: Things the user should know.
+        names: Names given to integer nodes so far.
+        origin: ONNX nodes that the node being lowered stands for, those folded into it included.
+        host_quantizer: The real node whose codes the input stream carries, when the model's own
+            first quantizer decides; what is before it is the host's.
+        host_input: The input node made for it.
+    """
+
+    model: str
+    notes: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=lambda: set(RESERVED))
+    origin: tuple[str, ...] = ()
+    host_quantizer: Node | None = None
+    host_input: Node | None = None
+
+    def node(
+        self, name: str, op: Op, args: tuple[Node, ...], meaning: Affine | None = None
+    ) -> Node:
+        """New integer node under a unique name, with the origin of all that it stands for."""
+        unique, count = name, 1
+        while unique in self.names:
+            count += 1
+            unique = f"{name}_{count}"
+        self.names.add(unique)
+        return Node(unique, op, args, self.origin, meaning=meaning)
+
+    def where(self, real: Node) -> str:
+        """Place of a node in the user's terms."""
+        origin = ", ".join(real.origin) or real.name
+        return f'{self.model}, node "{origin}", output {real.type}'
+
+    def error(self, code: str, what: str, real: Node, why: str, *fix: str) -> UserError:
+        """A UserError at a node."""
+        return UserError(code, what, where=self.where(real), why=why, fix=fix)
+
+
+Rule: TypeAlias = Callable[[Context, Node, tuple[Argument, ...]], Form]
+RULES: dict[type[Op], Rule] = {}
+
+
+def rule(op: type[Op]) -> Callable[[Rule], Rule]:
+    """Register the lowering rule of an operator."""
+
+    def register(function: Rule) -> Rule:
+        assert op not in RULES, op
+        RULES[op] = function
+        return function
+
+    return register
+
+
+def constant(node: Node) -> Reals:
+    """Value of a Const node as exact float64."""
+    return cast(Const, node.op).value.data.astype("float64")
+
+
+def one_form(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
+    """The only argument, which must not be constant."""
+    (form,) = args
+    assert isinstance(form, Form), f"{node.name}: constants are folded by the frontend"
+    no_host(ctx, node, form)
+    return form
+
+
+def no_host(ctx: Context, node: Node, form: Form) -> None:
+    """Refuse an operator behind one that was left to the host."""
+    if form.host:
+        raise ctx.error(
+            "quant.behind-host",
+            f"{type(node.op).__name__} follows {form.host[-1]}, which is left to the host",
+            node,
+            "Softmax is built only at the end of a model, where the host computes it, and before "
+            "ArgMax or TopK, where it changes nothing",
+            "end the model before the Softmax",
+            "move the Softmax behind this node",
+        )

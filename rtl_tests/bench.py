@@ -1,0 +1,331 @@
+"""Shared by the RTL tests: many stages in one simulator, each with a stream driven through it.
+
+A simulator costs ten seconds and more to build, a simulation next to nothing. So the
+configurations of a block are built together: a wrapper ``tb`` instantiates each stage with ports
+of its own, ``<name>_s_axis_*`` and ``<name>_m_axis_*``. Simulators are cached by content
+(gatesmith/templates/tb/toolchain.py).
+
+The same module is the pytest side (:func:`simulate`) and the cocotb side (:class:`Bench`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cocotb
+import numpy as np
+import pytest
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+from cocotb_tools import config
+from cocotbext.axi import (  # type: ignore[import-untyped]
+    AxiStreamBus,
+    AxiStreamSink,
+    AxiStreamSource,
+)
+
+from gatesmith.codegen import top
+from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.ir import Ints
+from gatesmith.templates.tb import toolchain
+
+FRAMES = 4
+
+Stall = Callable[[], Iterator[bool]]
+
+
+def never() -> Iterator[bool]:
+    return itertools.repeat(False)
+
+
+def three_in_four() -> Iterator[bool]:
+    return itertools.cycle([True, True, True, False])
+
+
+def at_random() -> Iterator[bool]:
+    """Stalls in bursts: on average half of the time, 1 to 12 cycles long."""
+    rng = random.Random(1)
+    while True:
+        for stalled in (False, True):
+            yield from itertools.repeat(stalled, rng.choice((1, 1, 2, 3, 12)))
+
+
+STALLS: list[Stall] = [never, three_in_four, at_random]
+
+
+# ---- frames -------------------------------------------------------------------------------------
+
+
+def words(stream: Stream, values: Ints) -> list[int]:
+    """Beats of frames (frames, vectors, channels), as numbers on tdata."""
+    codes = stream.elem.encode(values.reshape(-1, stream.lanes))
+    bits = stream.elem.bits
+    return [sum(int(code) << (i * bits) for i, code in enumerate(beat)) for beat in codes]
+
+
+def values(stream: Stream, beats: Sequence[int]) -> Ints:
+    """Inverse of :func:`words`."""
+    bits, mask = stream.elem.bits, (1 << stream.elem.bits) - 1
+    codes = [[beat >> (i * bits) & mask for i in range(stream.lanes)] for beat in beats]
+    array = stream.elem.decode(np.array(codes, dtype=np.int64))
+    return array.reshape(-1, stream.vectors, stream.channels)
+
+
+def draw(stream: Stream, frames: int, seed: int = 0) -> Ints:
+    """Random frames: any value, one value in six an end of the type, one in four near zero."""
+    rng = np.random.default_rng(seed)
+    shape = (frames, stream.vectors, stream.channels)
+    elem, kind = stream.elem, rng.integers(0, 12, shape)
+    codes = rng.integers(0, elem.count, shape)
+    zero = np.clip(-elem.lo // elem.step + rng.integers(-8, 9, shape), 0, elem.count - 1)
+    codes = np.where(kind < 3, zero, codes)
+    codes = np.where(kind == 3, 0, np.where(kind == 4, elem.count - 1, codes))
+    return elem.lo + elem.step * codes
+
+
+# ---- pytest side --------------------------------------------------------------------------------
+
+
+def wrapper(stages: Sequence[Stage]) -> str:
+    """Module ``tb``: every stage on its own, clock and reset shared."""
+    ports, bodies = ["input wire logic clk /* verilator public_flat_rw */"], []
+    ports.append("input wire logic rst /* verilator public_flat_rw */")
+    for stage in stages:
+        nets = []
+        for side, stream, inward in (("s", stage.source, True), ("m", stage.sink, False)):
+            for signal, bits in (("tdata", stream.width), ("tvalid", 1), ("tready", 1)):
+                name = f"{stage.name}_{side}_axis_{signal}"
+                way = "input" if inward != (signal == "tready") else "output"
+                ports.append(
+                    f"{way} wire logic [{bits - 1}:0] {name} /* verilator public_flat_rw */"
+                )
+                nets.append(f".{side}_axis_{signal}({name})")
+        settings = ", ".join(f".{name}({value})" for name, value in stage.parameters.items())
+        given = f"#({settings}) " if settings else ""
+        bodies.append(
+            f"    {stage.module} {given}u_{stage.name} (.clk(clk), .rst(rst), {', '.join(nets)});"
+        )
+    return (
+        "module tb (\n    " + ",\n    ".join(ports) + "\n);\n" + "\n".join(bodies) + "\nendmodule\n"
+    )
+
+
+Mutate = Callable[[str, str], str]
+
+
+def simulate(
+    stages: Sequence[Stage],
+    test_module: str,
+    folder: Path,
+    mutate: Mutate = lambda name, text: text,
+) -> tuple[int, str]:
+    """Run the cocotb tests of ``test_module`` on a wrapper of the stages.
+
+    Args:
+        stages: What is built; the test module must know them by name.
+        test_module: Dotted name of the module with the cocotb tests.
+        folder: Where the files go and the simulation runs.
+        mutate: Given name and text of each file; returns the text that is used.
+
+    Returns:
+        Failed tests (all of them, if the simulation ended without a verdict), and its log.
+    """
+    try:
+        library = toolchain.find_cocotb()
+        toolchain.find_verilator()
+    except toolchain.ToolError as error:
+        pytest.skip(str(error))
+    texts = dict(top.files(stages)) | {"tb.sv": wrapper(stages)}
+    for name, text in texts.items():
+        (folder / name).write_text(mutate(name, text), "utf-8")
+    sources = [folder / name for name in sorted(texts) if name.endswith(".sv")]
+    simulator = toolchain.build(sources, defines=("GATESMITH_ASSERT",))
+    environment = {
+        **os.environ,
+        "COCOTB_TEST_MODULES": test_module,
+        "COCOTB_TOPLEVEL": "tb",
+        "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
+        "GPI_USERS": f"{library.python};{config.pygpi_entry_point()}",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "TOPLEVEL_LANG": "verilog",
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        "COCOTB_RANDOM_SEED": "1",
+    }
+    done = subprocess.run(
+        [
+            str(simulator),
+            "+verilator+error+limit+1000000",  # an assertion is counted and does not end the run
+            "+verilator+rand+reset+2",  # what is not reset starts with random bits
+            "+verilator+seed+1",
+        ],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=toolchain.die_with_parent,
+    )
+    log = done.stdout + done.stderr
+    verdict = re.search(r"TESTS=(\d+) PASS=(\d+) FAIL=(\d+)", log)
+    if verdict is None or int(verdict[1]) == 0:
+        return 999, log
+    assertions = log.count("Assertion failed")
+    return int(verdict[3]) + assertions, log
+
+
+def check(stages: Sequence[Stage], test_module: str, folder: Path) -> None:
+    """:func:`simulate`, and fail if anything failed."""
+    failed, log = simulate(stages, test_module, folder)
+    assert failed == 0, log[-6000:]
+
+
+# ---- cocotb side --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """A stage, and what it must compute: frames of its source to frames of its sink."""
+
+    stage: Stage
+    reference: Callable[[Ints], Ints]
+
+
+class Bench:
+    """One stage of the wrapper: a source before it, a sink behind it."""
+
+    def __init__(self, dut: Any, stage: Stage) -> None:
+        self.dut, self.stage = dut, stage
+        # byte_lanes=1: one word of tdata is one beat, however wide.
+        self.source = AxiStreamSource(
+            AxiStreamBus.from_prefix(dut, f"{stage.name}_s_axis"), dut.clk, dut.rst, byte_lanes=1
+        )
+        self.sink = AxiStreamSink(
+            AxiStreamBus.from_prefix(dut, f"{stage.name}_m_axis"), dut.clk, dut.rst, byte_lanes=1
+        )
+        for end in (self.source, self.sink):
+            end.log.setLevel("WARNING")
+
+    def pause(self, source: Stall, sink: Stall) -> None:
+        """Stall at the two ends from now on."""
+        self.source.set_pause_generator(source())
+        self.sink.set_pause_generator(sink())
+
+    async def send(self, frames: Ints) -> None:
+        """Put frames in the source's queue."""
+        await self.source.send(words(self.stage.source, frames))
+
+    async def receive(self, frames: int) -> Ints:
+        """Next frames out."""
+        beats: list[int] = []
+        count = frames * self.stage.sink.beats
+        while len(beats) < count:
+            beats += await self.sink.read(count - len(beats))  # returns what has come
+        return values(self.stage.sink, beats)
+
+    async def edges(self, side: str, count: int) -> Ints:
+        """Clock edges, from now on, at which the next ``count`` beats of a side are transferred."""
+        valid = getattr(self.dut, f"{self.stage.name}_{side}_axis_tvalid")
+        ready = getattr(self.dut, f"{self.stage.name}_{side}_axis_tready")
+        found: list[int] = []
+        for cycle in itertools.count():
+            await RisingEdge(self.dut.clk)
+            if valid.value == 1 and ready.value == 1:
+                found.append(cycle)
+                if len(found) == count:
+                    break
+        return np.array(found)
+
+
+async def reset(dut: Any) -> None:
+    """Four cycles of reset."""
+    dut.rst.value = 1
+    await ClockCycles(dut.clk, 4)
+    dut.rst.value = 0
+
+
+async def start(dut: Any, cases: Sequence[Case]) -> list[Bench]:
+    """Clock, benches, a first reset."""
+    Clock(dut.clk, 10, "ns").start()
+    benches = [Bench(dut, case.stage) for case in cases]
+    await reset(dut)
+    return benches
+
+
+async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
+    """Run all, wait for all."""
+    for task in [cocotb.start_soon(coroutine) for coroutine in coroutines]:
+        await task
+
+
+async def stream_frames(bench: Bench, case: Case, frames: int, seed: int = 0) -> None:
+    """Frames back to back equal the reference, and nothing comes behind them."""
+    x = draw(case.stage.source, frames, seed)
+    want = case.reference(x)
+    await bench.send(x)
+    found = await bench.receive(frames)
+    np.testing.assert_array_equal(found, want, err_msg=case.stage.name)
+    await ClockCycles(bench.dut.clk, 30)
+    assert bench.sink.empty(), f"{case.stage.name}: more beats than {frames} frames have"
+
+
+async def equal_under_stalls(dut: Any, cases: Sequence[Case], source: Stall, sink: Stall) -> None:
+    """Every case over several frames under these stalls."""
+    benches = await start(dut, cases)
+    for bench in benches:
+        bench.pause(source, sink)
+    pairs = zip(benches, cases, strict=True)
+    seed = cocotb.RANDOM_SEED + STALLS.index(source) * len(STALLS) + STALLS.index(sink)
+    await together(*(stream_frames(bench, case, FRAMES, seed) for bench, case in pairs))
+
+
+async def survive_resets(dut: Any, cases: Sequence[Case]) -> None:
+    """After a reset in mid-frame, at several moments, the next frames are right."""
+    benches = await start(dut, cases)
+    for moment in (1, 3, 8, 21, 50):
+        for bench, case in zip(benches, cases, strict=True):
+            bench.pause(at_random, at_random if moment % 2 else never)
+            await bench.send(draw(case.stage.source, FRAMES, seed=moment))
+        await ClockCycles(dut.clk, moment)
+        dut.rst.value = 1
+        for bench in benches:
+            bench.source.clear()
+        await ClockCycles(dut.clk, 4)
+        for bench in benches:
+            bench.sink.clear()
+        dut.rst.value = 0
+        pairs = zip(benches, cases, strict=True)
+        await together(*(stream_frames(bench, case, 2, seed=100 + moment) for bench, case in pairs))
+
+
+async def keep_schedule(dut: Any, cases: Sequence[Case], source: Stall) -> None:
+    """Output edges of a first frame are those of ``schedule``; the interval is ``interval``.
+
+    The interval is that between the last beats of frames behind the first few, and is checked
+    when the source never stalls.
+    """
+    benches = await start(dut, cases)
+
+    async def one(bench: Bench, case: Case) -> None:
+        stage = case.stage
+        bench.pause(source, never)
+        frames = 1 if source is not never else 8
+        into = cocotb.start_soon(bench.edges("s", stage.source.beats))
+        out = cocotb.start_soon(bench.edges("m", frames * stage.sink.beats))
+        await stream_frames(bench, case, frames)
+        ends = await out
+        found = ends[: stage.sink.beats]
+        np.testing.assert_array_equal(found, stage.schedule(await into), err_msg=stage.name)
+        last = ends.reshape(frames, -1)[:, -1]
+        steady = np.diff(last)[3:]
+        assert (steady == stage.interval).all(), (stage.name, np.diff(last), stage.interval)
+
+    await together(*(one(bench, case) for bench, case in zip(benches, cases, strict=True)))

@@ -1,0 +1,309 @@
+"""Verify a build: data through the NumPy reference and through the RTL, every output bit compared.
+
+1. The data becomes values of the input stream (dataset.py).
+2. The integer graph of the build is executed on them: the reference.
+3. Both become beats in files (vectors.py).
+4. Run 1, nothing stalls: all frames; interval and latency are measured.
+5. With ``stall``, run 2: all frames with random stalls at both ends; some with one end stalling
+   hard, and some with resets in mid-frame.
+6. Where they differ, the failing window runs again with taps on every stage (locate.py).
+
+Chunks bound the memory and the files; the chunks of one data set are runs of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from math import lcm
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gatesmith.errors import UserError
+from gatesmith.ir import Affine, Graph, Ints, Node
+from gatesmith.ir.execute import execute
+from gatesmith.ir.store import load as load_graph
+from gatesmith.ops.top_k import TopK
+from gatesmith.rtl_tests import dataset
+from gatesmith.rtl_tests.locate import Locator, Mismatch
+from gatesmith.rtl_tests.simulator import build_simulator, simulate
+from gatesmith.rtl_tests.vectors import Port, input_name
+from gatesmith.templates.tb import shards
+from gatesmith.templates.tb.shards import Job
+
+FORMAT = 1
+ROUND_BYTES = 256 << 20
+"""Input and expected bytes of one round of simulations."""
+
+CHUNK_ELEMENTS = 1 << 22
+"""Largest intermediate value of the reference, elements of all frames of a chunk."""
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+Agreement: TypeAlias = Callable[[Ints, Ints], int]
+"""(input values, output values) of some frames: differences from the original that nothing
+explains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What verification found. Cycles are clock cycles, times are seconds.
+
+    Attributes:
+        frames: Frames of data that were run.
+        equal: Frames whose every output beat was right in every run.
+        all_equal: Nothing at all went wrong.
+        interval: Cycles between results in steady state, the longest seen; None for one frame.
+        interval_min: The shortest seen.
+        interval_predicted: From build.json.
+        latency: First input beat to last output beat of a frame in an empty pipeline, difference
+            of the clock edges at which they are taken.
+        latency_predicted: From build.json.
+        top1: Share of frames whose best class is the label's; None without labels.
+        unexplained: Sum of the agreement check, None where there was none.
+        cycles: Simulated, all runs.
+        seconds_build: Simulator, from the cache or built.
+        seconds_reference: NumPy.
+        seconds_sim: Simulation, all runs.
+        stalls: What run 2 did; None without it.
+        mismatch: The first difference, None if there is none.
+    """
+
+    frames: int
+    equal: int
+    all_equal: bool
+    interval: int | None
+    interval_min: int | None
+    interval_predicted: int
+    latency: int | None
+    latency_predicted: int
+    top1: float | None
+    unexplained: int | None
+    cycles: int
+    seconds_build: float
+    seconds_reference: float
+    seconds_sim: float
+    stalls: Mapping[str, Any] | None
+    mismatch: Mapping[str, Any] | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, by attribute."""
+        return asdict(self)
+
+
+def verify(
+    directory: Path,
+    data: Path,
+    *,
+    frames: int | None = None,
+    stall: bool = False,
+    labels: Path | None = None,
+    seed: int = 1,
+    progress: Progress = lambda what, done, total: None,
+    agreement: Agreement | None = None,
+) -> Verdict:
+    """Run ``data`` through the build in ``directory`` and compare every output bit.
+
+    Args:
+        directory: What ``gatesmith build`` wrote.
+        data: .npz, .npy or IDX file (dataset.py).
+        frames: Only the first so many.
+        stall: Also with random stalls and resets.
+        labels: Classes, if not in ``data``.
+        seed: Of the stalls; the same seed gives the same run.
+        progress: Told how far it is.
+        agreement: Check of the reference against the original model.
+
+    Errors: ``verify.incomplete-build``, ``verify.data-*``, ``verify.labels``,
+    ``verify.no-simulator``, ``verify.simulator-failed`` and those of simulator.py.
+    """
+    build = read_build(directory)
+    graph = load_graph(directory / "ir" / "integer")
+    given = dataset.load(data, build["input"], frames=frames, labels=labels)
+    started = time.monotonic()
+    progress("simulator", 0, 1)
+    simulator = build_simulator(directory)
+    progress("simulator", 1, 1)
+    run = _Run(directory, build, graph, given, simulator, seed, stall, progress, agreement)
+    run.seconds["build"] = time.monotonic() - started
+    step = max(1, ROUND_BYTES // (run.source.frame_bytes + run.sink.frame_bytes))
+    for start in range(0, len(given.x), step):
+        run.round(start, min(start + step, len(given.x)))
+    return run.verdict()
+
+
+def read_build(directory: Path) -> dict[str, Any]:
+    """build.json. Errors: ``verify.incomplete-build``."""
+    path = directory / "build.json"
+    try:
+        build: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        why = "" if build["format"] == FORMAT else f"format {build['format']}, expected {FORMAT}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    if why:
+        raise UserError(
+            "verify.incomplete-build",
+            "this is no build folder that can be verified",
+            where=str(path),
+            why=why,
+            fix=("give the folder that gatesmith build -o wrote", "run gatesmith build again"),
+        )
+    return build
+
+
+@dataclass
+class _Run:
+    """One verification: what stays the same, and what the rounds add up."""
+
+    directory: Path
+    build: Mapping[str, Any]
+    graph: Graph
+    given: dataset.Dataset
+    simulator: Path
+    seed: int
+    stall: bool
+    progress: Progress
+    agreement: Agreement | None
+    source: Port = field(init=False)
+    sink: Port = field(init=False)
+    plain: list[dict[str, Any]] = field(default_factory=list)
+    stalled: list[dict[str, Any]] = field(default_factory=list)
+    wrong: set[int] = field(default_factory=set)
+    right_class: int = 0
+    unexplained: int = 0
+    mismatch: Mismatch | None = None
+    seconds: dict[str, float] = field(
+        default_factory=lambda: {"build": 0.0, "reference": 0.0, "sim": 0.0}
+    )
+
+    def __post_init__(self) -> None:
+        self.source, self.sink = Port.of(self.build["input"]), Port.of(self.build["output"])
+
+    def round(self, start: int, end: int) -> None:
+        """Frames start .. end - 1, through everything."""
+        with tempfile.TemporaryDirectory(prefix="gatesmith-verify-") as name:
+            work = Path(name)
+            began = time.monotonic()
+            self._reference(start, end, work)
+            simulated = time.monotonic()
+            count = end - start
+            jobs = shards.plain_jobs(self.build, count)
+            plain = self._simulate("simulate", jobs, work)
+            self.plain += plain
+            results = plain
+            if self.stall:
+                jobs = shards.stall_jobs(self.build, count, self.seed)
+                stalled = self._simulate("simulate with stalls", jobs, work)
+                self.stalled += stalled
+                results = plain + stalled
+            self.wrong |= {start + frame for frame in shards.total(results)["wrong"]}
+            self.seconds["reference"] += simulated - began
+            self.seconds["sim"] += time.monotonic() - simulated
+            if self.mismatch is None:
+                self._locate(results, start, work)
+
+    def _reference(self, start: int, end: int, work: Path) -> None:
+        """Input and expected beats into files, and what else the reference tells."""
+        (output,) = self.graph.outputs
+        name = input_name(self.graph)
+        largest = max(node.type.size for node in self.graph)
+        step = max(1, CHUNK_ELEMENTS // largest)
+        with (work / "input.bin").open("wb") as sent, (work / "expected.bin").open("wb") as wanted:
+            for first in range(start, end, step):
+                last = min(first + step, end)
+                x = self.given.frames(first, last)
+                y: Ints = execute(self.graph, {name: x})[output].astype(np.int64)
+                sent.write(self.source.encode(x).tobytes())
+                wanted.write(self.sink.encode(y).tobytes())
+                if self.given.labels is not None:
+                    best = best_class(output, y)
+                    self.right_class += int((best == self.given.labels[first:last]).sum())
+                if self.agreement is not None:
+                    self.unexplained += self.agreement(x, y)
+                self.progress("reference", last, len(self.given.x))
+
+    def _simulate(self, what: str, jobs: list[Job], work: Path) -> list[dict[str, Any]]:
+        told = partial(self.progress, what)
+        return simulate(self.simulator, jobs, self.directory, work, data=work, progress=told)
+
+    def _locate(self, results: list[dict[str, Any]], start: int, work: Path) -> None:
+        """Where the first failing run went wrong, and the window in DIR/verify/."""
+        failed = [result for result in results if result["first"]]
+        if not failed:
+            return
+        worst = min(failed, key=lambda result: int(result["first"]["frame"]))
+        self.progress("locate the difference", 0, 1)
+        locator = Locator(self.directory, self.build, self.graph, work)
+        frame = min(int(worst["first"]["frame"]), len(self.given.x) - 1 - start)
+        x = self.given.frames(start + frame, start + frame + 1)
+        found = locator.locate(worst, frame, x)
+        self.mismatch = replace(found, frame=start + found.frame)
+        self.progress("locate the difference", 1, 1)
+
+    def verdict(self) -> Verdict:
+        """All rounds together."""
+        plain = shards.total(self.plain)
+        every = shards.total(self.plain + self.stalled)
+        frames = len(self.given.x)
+        stalls = None
+        if self.stall:
+            done = shards.total(self.stalled)
+            stalls = {
+                "frames": done["frames"],
+                "equal": not done["errors"] and not done["wrong"],
+                "cycles": done["cycles"],
+                "resets": done["resets"],
+                "resets_mid_frame": done["resets_mid_frame"],
+                "reset_ok": not any(result["wrong"] for result in self.stalled if result["resets"]),
+                "seed": self.seed,
+            }
+        if self.mismatch is None:
+            shutil.rmtree(self.directory / "verify", ignore_errors=True)  # of an earlier run
+        return Verdict(
+            frames=frames,
+            equal=frames - len(self.wrong),
+            all_equal=not self.wrong and not every["errors"],
+            interval=plain["interval_max"],
+            interval_min=plain["interval_min"],
+            interval_predicted=int(self.build["interval"]),
+            latency=plain["latency"],
+            latency_predicted=int(self.build["latency"]),
+            top1=None if self.given.labels is None else self.right_class / frames,
+            unexplained=None if self.agreement is None else self.unexplained,
+            cycles=every["cycles"],
+            seconds_build=round(self.seconds["build"], 3),
+            seconds_reference=round(self.seconds["reference"], 3),
+            seconds_sim=round(self.seconds["sim"], 3),
+            stalls=stalls,
+            mismatch=None if self.mismatch is None else self.mismatch.as_json(),
+        )
+
+
+def best_class(output: Node, y: Ints) -> Ints:
+    """Class of each frame: the index that the design gives, or that of the largest real value.
+
+    Real values are compared exactly: brought to one denominator they are integers. Of equal ones
+    the lowest index wins.
+    """
+    if isinstance(output.op, TopK):
+        return y.reshape(len(y), -1)[:, 0]
+    meaning = output.meaning or Affine((Fraction(1),))
+    rows = meaning.per_channel(output.type.channels)
+    one = lcm(*(number.denominator for row in rows for number in row))
+    scale = [int(s * one) for s, _ in rows]
+    offset = [int(o * one) for _, o in rows]
+    reach = max(abs(output.type.int_elem.lo), abs(output.type.int_elem.hi))
+    small = max(abs(s) * reach + abs(o) for s, o in zip(scale, offset, strict=True)) < 2**63
+    kind = np.int64 if small else object
+    exact = y.astype(kind) * np.array(scale, kind) + np.array(offset, kind)
+    best: Ints = np.argmax(exact.reshape(len(y), -1), axis=1).astype(np.int64)
+    return best

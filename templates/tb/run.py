@@ -1,0 +1,61 @@
+"""Stream ../vectors through the core and compare every beat: python run.py [--stall] [--keep].
+
+Plain Python with no import of gatesmith; needs cocotb, Verilator and a C++ compiler.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def main() -> int:
+    """Exit code: 0 if all is equal, 1 if not, 2 if it could not run."""
+    sys.path.insert(0, str(HERE))
+    toolchain, shards = importlib.import_module("toolchain"), importlib.import_module("shards")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--stall", action="store_true", help="random stalls and resets as well")
+    parser.add_argument("--seed", type=int, default=1, help="of the stalls (default 1)")
+    parser.add_argument("--vectors", type=Path, default=HERE.parent / "vectors")
+    options = parser.parse_args()
+
+    build = json.loads((HERE.parent / "build.json").read_text("utf-8"))
+    beat_bytes = build["input"]["beats"] * build["input"]["tdata_bits"] // 8
+    frames = (options.vectors / "input.bin").stat().st_size // beat_bytes
+    rtl = HERE.parent / "rtl"
+    sources = [rtl / name for name in (rtl / "files.f").read_text("utf-8").split()]
+    work = HERE / "run"
+    shutil.rmtree(work, ignore_errors=True)
+    jobs = shards.plain_jobs(build, frames)
+    plain = len(jobs)
+    if options.stall:
+        jobs += shards.stall_jobs(build, frames, options.seed)
+    try:
+        simulator = toolchain.build([HERE / "tb.sv", *sources], defines=["GATESMITH_ASSERT"])
+        files = shards.Files(options.vectors, rtl, HERE)
+        results = shards.run(simulator, jobs, files, work)
+    except toolchain.ToolError as error:
+        print(f"error[{error.code}]: {error}", *(f"  fix  {fix}" for fix in error.fix), sep="\n")
+        return 2
+    for result in results:
+        state = "equal" if not result["wrong"] else f"DIFFERENT: {result['first']}"
+        equal = result["frames"] - len(result["wrong"])
+        print(f"{result['job']:18} {equal:6} of {result['frames']:6} frames  {state}")
+    total = shards.total(results)
+    measured = shards.total(results[:plain])
+    print(
+        f"{frames - len(total['wrong'])} of {frames} frames equal; interval"
+        f" {measured['interval_max']} cycles (predicted {build['interval']}),"
+        f" latency {measured['latency']} (predicted {build['latency']})"
+    )
+    return int(total["errors"] != 0 or bool(total["wrong"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
