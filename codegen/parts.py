@@ -62,6 +62,8 @@ def memory_style(depth: int, bits: int) -> str:
 
     Block RAM when the LUTs would be worth more than the blocks: a block is worth
     :data:`BLOCK_WORTH` LUTs; a LUT holds 64 x 1 bits, a block 18 kbit, 36 wide at most.
+    The RTL asks for "block" by an attribute and leaves the rest to the tool: devices without
+    LUT-RAM (iCE40) and ROMs in yosys refuse "distributed".
 
     >>> memory_style(64, 4096), memory_style(128, 36), memory_style(128, 8), memory_style(2048, 8)
     ('distributed', 'block', 'distributed', 'block')

@@ -9,6 +9,7 @@ decimal numbers or fractions p/q. Raw pixels that the network wants in [0, 1] ar
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
@@ -54,7 +55,10 @@ class InputSpec:
         if scale <= 0:
             _refuse(text, f"SCALE must be above 0, not {parts[1].strip()}")
         zero = _number(text, "ZERO", parts[2]) if len(parts) == 3 else Fraction(0)
-        return cls(_elem(text, parts[0].strip()), scale, zero)
+        spec = cls(_elem(text, parts[0].strip()), scale, zero)
+        if max(abs(spec.affine[0]), abs(spec.affine[1])) >= 2**53:
+            _refuse(text, "scale times zero needs more than 53 bits above the fraction bar")
+        return spec
 
     @property
     def affine(self) -> tuple[int, int, int]:
@@ -86,9 +90,20 @@ def _number(text: str, part: str, digits: str) -> Fraction:
         value = Fraction(digits)
     except ZeroDivisionError:
         _refuse(text, f"{part} divides by zero: {digits}")
-    if abs(value.numerator) >= 2**40 or value.denominator >= 2**40:
-        _refuse(text, f"{part} needs more than 40 bits above or below the fraction bar: {digits}")
-    return value
+    return _as_printed(value)
+
+
+def _as_printed(value: Fraction) -> Fraction:
+    """The float32 number that a program printed with 17 digits, where ``value`` is one.
+
+    Nothing shorter is touched: 0.1 stays 1/10, which float32 misses by more than a part in 2**50.
+    """
+    try:
+        (nearest,) = struct.unpack("f", struct.pack("f", value))
+    except OverflowError:
+        return value
+    single = Fraction(nearest)
+    return single if abs(value - single) * 2**50 <= abs(single) else value
 
 
 def _elem(text: str, name: str) -> IntType:

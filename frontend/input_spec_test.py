@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from gatesmith.errors import UserError
@@ -47,7 +48,10 @@ def test_parse(text: str, elem: IntType, scale: Fraction, zero: Fraction) -> Non
         ("u8:nan", "SCALE must be a decimal number or a fraction p/q, not 'nan'"),
         ("u8:1/0", "SCALE divides by zero: 1/0"),
         ("u8:1:", "ZERO must be a decimal number or a fraction p/q, not ''"),
-        ("u8:1e-30", "SCALE needs more than 40 bits above or below the fraction bar: 1e-30"),
+        (
+            "u8:0.123456789012345678",
+            "scale times zero needs more than 53 bits above the fraction bar",
+        ),
     ],
 )
 def test_bad_text(text: str, why: str) -> None:
@@ -66,3 +70,11 @@ def test_message() -> None:
         "  fix  write --input TYPE:SCALE or TYPE:SCALE:ZERO, for instance u8:1/255 for raw pixels, "
         "i8:0.5:3, bipolar:1"
     )
+
+
+def test_a_float32_printed_in_full_is_that_float32() -> None:
+    printed, exact = 0.33674246072769165, Fraction(float(np.float32(0.33674246)))
+
+    assert InputSpec.parse(f"i8:{printed!r}:83").scale == exact
+    assert InputSpec.parse("i8:0.1").scale == Fraction(1, 10)
+    assert InputSpec.parse("u8:1e-30").scale == Fraction(1, 10**30)

@@ -128,3 +128,57 @@ def _layer(node: Node) -> dict[str, Any]:
         "operations": operations,
         "meaning": None if node.meaning is None else str(node.meaning),
     }
+
+
+def verify(
+    directory: Path,
+    data: Path,
+    *,
+    frames: int | None = None,
+    stall: bool = False,
+    labels: Path | None = None,
+    seed: int = 1,
+    progress: Progress = quiet,
+) -> Verdict:
+    """Run data through the RTL of a build: equality with the reference, and with the original.
+
+    The verdict's ``unexplained`` counts the codes that differ from the float32 original by more
+    than its rounding accounts for. Arguments and errors as in gatesmith/rtl_tests/verify.py.
+    """
+    original = _Original(directory)
+    return run_verify(
+        directory,
+        data,
+        frames=frames,
+        stall=stall,
+        labels=labels,
+        seed=seed,
+        progress=progress,
+        agreement=original.unexplained,
+    )
+
+
+class _Original:
+    """The model of a build in a float32 runtime; opened when the first frames come."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.comparison: Comparison | None = None
+        self.so_far = 0
+
+    def unexplained(self, x: Ints, _y: Ints) -> int:
+        """Differences in some frames that nothing explains; those of constants count once."""
+        build = read_build(self.directory)
+        if self.comparison is None:
+            given = build["options"]["input"]
+            spec = None if given is None else InputSpec.parse(given)
+            imported = import_model(self.directory / "model.onnx", spec)
+            self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
+        comparison = self.comparison
+        inputs: Ints | Reals = x
+        if build["input"]["host_quantizer"] is not None:
+            inputs = host_values(self.directory, build["input"], x).astype(np.float32)
+        comparison.compare(comparison.given(inputs))
+        parts = [*comparison.constants, *(part for side in comparison.result() for part in side)]
+        before, self.so_far = self.so_far, sum(part.unexplained for part in parts)
+        return self.so_far - before

@@ -72,7 +72,6 @@ module gs_fifo #(
             assign m_axis_tdata  = out_q;
             assign m_axis_tvalid = out_valid_q;
         end else begin : g_distributed
-            (* ram_style = "distributed" *)
             logic [W-1:0] ram [0:DEPTH-1];
 
             always_ff @(posedge clk) begin
