@@ -31,7 +31,6 @@ $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/sim.stamp
 	$(BIN)/gatesmith build $(DIGITS)/digits_2w2a.onnx -o $(BUILD) --input u5:1/16 --cycles 64
 	$(BIN)/gatesmith verify $(BUILD) --data $(DIGITS)/digits_test.npz --stall
-	$(BIN)/gatesmith verify $(BUILD) --data $(DIGITS)/digits_test.npz
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)

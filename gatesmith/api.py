@@ -8,15 +8,18 @@ from typing import Any
 
 from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.fold import DEFAULT_CYCLES, Target
+from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import IntType, Node
+from gatesmith.ir import IntType, Node, Values
 from gatesmith.ops.const import Const
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
+from gatesmith.rtl_tests.verify import Verdict, read_build
+from gatesmith.rtl_tests.verify import verify as run_verify
 
 
 def build(
@@ -166,19 +169,19 @@ class _Original:
         self.comparison: Comparison | None = None
         self.so_far = 0
 
-    def unexplained(self, x: Ints, _y: Ints) -> int:
-        """Differences in some frames that nothing explains; those of constants count once."""
-        build = read_build(self.directory)
+    def unexplained(self, x: Values) -> int:
+        """Differences on some frames that nothing explains; those of constants count once.
+
+        Args:
+            x: What the model's input is: real frames, or the integers that ``--input`` declared.
+        """
         if self.comparison is None:
-            given = build["options"]["input"]
+            given = read_build(self.directory)["options"]["input"]
             spec = None if given is None else InputSpec.parse(given)
             imported = import_model(self.directory / "model.onnx", spec)
             self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
         comparison = self.comparison
-        inputs: Ints | Reals = x
-        if build["input"]["host_quantizer"] is not None:
-            inputs = host_values(self.directory, build["input"], x).astype(np.float32)
-        comparison.compare(comparison.given(inputs))
+        comparison.compare(comparison.given(x))
         parts = [*comparison.constants, *(part for side in comparison.result() for part in side)]
         before, self.so_far = self.so_far, sum(part.unexplained for part in parts)
         return self.so_far - before

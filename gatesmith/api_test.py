@@ -12,6 +12,7 @@ import pytest
 import gatesmith
 from gatesmith import build_folder
 from gatesmith.errors import UserError
+from gatesmith.rtl_tests.verify import read_build
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 DIGITS = EXAMPLES / "digits" / "digits_2w2a.onnx"
@@ -36,7 +37,7 @@ def test_same_input_same_options_same_bytes(tmp_path: Path) -> None:
 
 def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
     built = gatesmith.build(DIGITS, tmp_path / "b", fps=1e6, clock_mhz=100, input_spec=INPUT)
-    content = build_folder.read(tmp_path / "b")
+    content = read_build(tmp_path / "b")
 
     assert content == built.content == json.loads((tmp_path / "b" / "build.json").read_text())
     assert content["interval"] <= 100

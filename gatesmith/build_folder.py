@@ -108,25 +108,6 @@ def write(compiled: Compiled, model: Path, out: Path, options: dict[str, Any]) -
     return Built(out, content, compiled.notes)
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """What build.json of a build folder says. Errors: ``build.unreadable``."""
-    path = folder / "build.json"
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
-            raise ValueError(f"format {content['format']}, not {FORMAT}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            "build.unreadable",
-            "this is no build of gatesmith",
-            where=str(path),
-            why=f"{type(error).__name__}: {error}",
-            fix=(f"make one: gatesmith build MODEL.onnx -o {folder}",),
-        ) from error
-    found: dict[str, Any] = content
-    return found
-
-
 def _is_build(folder: Path) -> bool:
     try:
         return "gatesmith" in json.loads((folder / "build.json").read_text("utf-8"))

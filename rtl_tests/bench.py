@@ -16,7 +16,7 @@ import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,14 +139,20 @@ def simulate(
     Returns:
         Failed tests (all of them, if the simulation ended without a verdict), and its log.
     """
+    texts = dict(top.files(stages)) | {"tb.sv": wrapper(stages)}
+    changed = {name: mutate(name, text) for name, text in texts.items()}
+    return run(changed, test_module, folder)
+
+
+def run(texts: Mapping[str, str], test_module: str, folder: Path) -> tuple[int, str]:
+    """Build module ``tb`` of these files, run the tests; returns what :func:`simulate` does."""
     try:
         library = toolchain.find_cocotb()
         toolchain.find_verilator()
     except toolchain.ToolError as error:
         pytest.skip(str(error))
-    texts = dict(top.files(stages)) | {"tb.sv": wrapper(stages)}
     for name, text in texts.items():
-        (folder / name).write_text(mutate(name, text), "utf-8")
+        (folder / name).write_text(text, "utf-8")
     sources = [folder / name for name in sorted(texts) if name.endswith(".sv")]
     simulator = toolchain.build(sources, defines=("GATESMITH_ASSERT",))
     environment = {

@@ -14,18 +14,20 @@ import gzip
 import math
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Array, Ints, IntType, Reals
-from gatesmith.ops.quantize import ROUNDING, Quantize
+from gatesmith.ir import Ints, IntType, Reals
+
+HostQuantizer: TypeAlias = Callable[[Reals], Ints]
+"""Real frames to codes, exactly."""
 
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 21
@@ -52,7 +54,12 @@ class Dataset:
 
 
 def load(
-    path: Path, entry: Mapping[str, Any], *, frames: int | None = None, labels: Path | None = None
+    path: Path,
+    entry: Mapping[str, Any],
+    *,
+    frames: int | None = None,
+    labels: Path | None = None,
+    quantize: HostQuantizer | None = None,
 ) -> Dataset:
     """Read the first ``frames`` frames (all there are, if fewer).
 
@@ -61,6 +68,7 @@ def load(
         entry: ``input`` of build.json.
         frames: At most so many.
         labels: Label file: .npy, .npz (array y) or IDX.
+        quantize: The model's first quantizer, where its codes are what the stream carries.
 
     Errors: ``verify.data-unreadable``, ``verify.data-empty``, ``verify.data-shape``,
     ``verify.data-range``, ``verify.data-off-grid``, ``verify.data-not-finite``,
@@ -80,7 +88,7 @@ def load(
         _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
     count = len(raw) if frames is None else min(frames, len(raw))
     classes = None if found is None else _classes(labels or path, found, len(raw))[:count]
-    x = _convert(path, raw[:count].reshape(count, *shape), entry)
+    x = _convert(path, raw[:count].reshape(count, *shape), entry, quantize)
     return Dataset(path, x, classes)
 
 
@@ -147,7 +155,9 @@ def _classes(path: Path, labels: NDArray[Any], frames: int) -> Ints:
 # ---- values -------------------------------------------------------------------------------------
 
 
-def _convert(path: Path, raw: NDArray[Any], entry: Mapping[str, Any]) -> NDArray[Any]:
+def _convert(
+    path: Path, raw: NDArray[Any], entry: Mapping[str, Any], quantize: HostQuantizer | None
+) -> NDArray[Any]:
     """Values of the input type, a chunk at a time."""
     elem = IntType(**entry["elem"])
     small = np.result_type(np.min_scalar_type(elem.lo), np.min_scalar_type(elem.hi))
@@ -156,7 +166,7 @@ def _convert(path: Path, raw: NDArray[Any], entry: Mapping[str, Any]) -> NDArray
     for start in range(0, len(raw), step):
         part = raw[start : start + step]
         if raw.dtype.kind == "f":
-            values = _from_real(path, part, entry, elem, start)
+            values = _from_real(path, part, entry, start, quantize)
         else:
             # a uint64 beyond int64 must not wrap into the range
             whole = np.minimum(part, np.iinfo(np.int64).max) if part.dtype == np.uint64 else part
@@ -175,17 +185,24 @@ def _convert(path: Path, raw: NDArray[Any], entry: Mapping[str, Any]) -> NDArray
 
 
 def _from_real(
-    path: Path, part: NDArray[Any], entry: Mapping[str, Any], elem: IntType, start: int
+    path: Path,
+    part: NDArray[Any],
+    entry: Mapping[str, Any],
+    start: int,
+    quantize: HostQuantizer | None,
 ) -> Ints:
     finite = np.isfinite(part)
     if not finite.all():
         why = f"element {_first(~finite, start)} is {part[tuple(np.argwhere(~finite)[0])]}"
         _refuse(path, "not-finite", "the data holds no finite number", why, ("clean the data",))
     real = part.astype(np.float64)
-    meaning = entry["meaning"]
-    quantize = entry.get("quantize")
     if quantize is not None:
-        return _quantize(real, meaning, str(quantize["rounding"]), elem)
+        return quantize(real).reshape(real.shape)
+    meaning = entry["meaning"]
+    if meaning is None:
+        why = "the input's integers stand for no real number that build.json knows"
+        codes_only = ("give the integer codes as an integer array",)
+        _refuse(path, "off-grid", "the data is real and the input is not", why, codes_only)
     scale, offset = (_row(meaning[key], part.shape[-1]) for key in ("scale", "offset"))
     codes = np.rint((real - offset) / scale)
     value = codes * scale + offset
@@ -204,25 +221,6 @@ def _from_real(
         )
         _refuse(path, "off-grid", "the data has values that no input code stands for", why, fix)
     return codes.clip(-(2.0**62), 2.0**62).astype(np.int64)
-
-
-def _quantize(real: Reals, meaning: Mapping[str, Any], rounding: str, elem: IntType) -> Ints:
-    """What the model's first quantizer gives; SIGN is the bipolar one, 0 counts as positive."""
-    if rounding == "SIGN":
-        return np.where(real >= 0, elem.hi, elem.lo).astype(np.int64)
-    if rounding not in ROUNDING:
-        raise ValueError(f"rounding {rounding!r} in build.json: see gatesmith/ops/quantize.py")
-    scales = [Fraction(text) for text in meaning["scale"]]
-    offsets = [Fraction(text) for text in meaning["offset"]]
-    length = max(len(scales), len(offsets))
-    scales, offsets = scales * (length // len(scales)), offsets * (length // len(offsets))
-    zeros = [-offset / scale for scale, offset in zip(scales, offsets, strict=True)]
-    exact = all(Fraction(float(number)) == number for number in (*scales, *zeros))
-    if not exact:
-        raise ValueError("a quantizer's scale and zero point come from the file and are floats")
-    op = Quantize(Array(list(map(float, scales))), Array(list(map(float, zeros))), elem, rounding)
-    values: Ints = op.run(real).astype(np.int64)
-    return values
 
 
 def _row(texts: list[str], channels: int) -> Reals:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from gatesmith.errors import UserError
+from gatesmith.ir import Array, Ints, IntType, Reals
+from gatesmith.ops.quantize import Quantize
 from gatesmith.rtl_tests.dataset import load
 
 PIXELS: dict[str, Any] = {
@@ -109,24 +111,19 @@ def test_values_beside_the_grid_are_refused_by_place(tmp_path: Path) -> None:
     assert refused(tmp_path / "x.npy").code == "verify.data-range"
 
 
-@pytest.mark.parametrize(
-    ("rounding", "codes"),
-    [
-        ("ROUND", [-8, -2, 0, 0, 2, 7]),
-        ("FLOOR", [-8, -2, 0, 0, 1, 7]),
-        ("SIGN", [-8, -8, 7, 7, 7, 7]),
-    ],
-)
-def test_the_first_quantizer_is_applied(rounding: str, codes: list[int], tmp_path: Path) -> None:
-    entry = {
-        "shape": [6],
-        "elem": {"lo": -8, "hi": 7, "step": 1},
-        "meaning": {"scale": ["1/2"], "offset": ["0"]},
-        "quantize": {"rounding": rounding},
-    }
-    np.save(tmp_path / "x.npy", np.array([[-99.0, -1.0, 0.0, 0.25, 0.75, 99.0]], np.float32))
+def test_the_first_quantizer_is_applied_to_real_data_only(tmp_path: Path) -> None:
+    op = Quantize(Array(0.5), Array(0.0), IntType(-8, 7))
+    entry = {"shape": [6], "elem": {"lo": -8, "hi": 7, "step": 1}, "meaning": None}
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([[-99.0, -1.0, 0.0, 0.25, 0.75, 99.0]], np.float32))
 
-    assert load(tmp_path / "x.npy", entry).x.tolist() == [codes]
+    def quantize(x: Reals) -> Ints:
+        return op.run(x).astype(np.int64)
+
+    assert load(path, entry, quantize=quantize).x.tolist() == [[-8, -2, 0, 0, 2, 7]]
+    assert refused(path, entry).code == "verify.data-off-grid"
+    np.save(path, np.array([[-8, -1, 0, 1, 2, 7]]))
+    assert load(path, entry, quantize=quantize).x.tolist() == [[-8, -1, 0, 1, 2, 7]]
 
 
 def test_bipolar_input_takes_signs_only(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 from gatesmith.ir import Graph, Ints
 from gatesmith.ir.execute import execute
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
-from gatesmith.rtl_tests.vectors import Port, input_name
+from gatesmith.rtl_tests.vectors import Port, input_node
 from gatesmith.templates.tb import shards
 
 WINDOW_CYCLES = 5000
@@ -108,8 +108,7 @@ class Locator:
         """Value of each stage's node, by name, for one frame."""
         named = {node.name: node for node in self.graph}
         wanted = {stage["node"]: named[stage["node"]] for stage in self.build["stages"]}
-        name = input_name(self.graph)
-        values = execute(self.graph, {name: x}, keep=tuple(wanted.values()))
+        values = execute(self.graph, {input_node(self.graph).name: x}, keep=tuple(wanted.values()))
         return {key: values[node].astype(np.int64) for key, node in wanted.items()}
 
     def _first_difference(

@@ -21,6 +21,7 @@ from gatesmith.ops.top_k import TopK
 from gatesmith.rtl_tests import (
     bench,
     test_dense,
+    test_dense_many,
     test_fifo,
     test_requantize,
     test_skid_buffer,
@@ -98,3 +99,10 @@ def test_faults_are_found(tmp_path: Path) -> None:
     write(tmp_path, texts)
     for tool, report in lint(tmp_path, "net").items():
         assert report.messages or report.skipped, tool
+
+
+@pytest.mark.slow
+def test_many_folds_are_clean(tmp_path: Path) -> None:
+    stages = [case.stage for case in test_dense_many.CASES]
+    write(tmp_path, dict(top.files(stages)) | {"tb.sv": bench.wrapper(stages)})
+    expect_clean(tmp_path, "tb")

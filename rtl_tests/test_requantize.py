@@ -29,9 +29,10 @@ def requantize(  # noqa: PLR0917
     *,
     lanes: int,
     channels: int = 6,
-    vectors: int = 8,
+    vectors: int = 4,
+    even: bool = False,
 ) -> Case:
-    op = Requantize(Array(mul), Array(add), shift, out)
+    op = Requantize(Array(mul), Array(add), shift, out, even)
     stream = Stream(x, channels, vectors, lanes)
     stage = RequantizeStage(name, name, (f"/{name}",), f"requantize_{name}", op, stream)
     return Case(stage, lambda frames: np.asarray(op.run(frames), dtype=np.int64))
@@ -52,6 +53,10 @@ CASES = [
     requantize("clamp_only", I20, U8, [1], [0], 0, lanes=2),
     requantize("shift_only", I20, I20, [1], [0], 7, lanes=1),
     requantize("identity", U8, U8, [1], [0], 0, lanes=2),
+    requantize("even", I20, I8, [1], [0], 4, lanes=2, even=True),
+    requantize("even_of_a_half", I8, I8, [1], [0], 1, lanes=3, even=True),
+    requantize("even_per_channel", I8, I8, [3, -5, 2, 1, -1, 7], ADDS, 3, lanes=2, even=True),
+    requantize("even_popcount", POPCOUNT, I8, [3, -1, 2, 1, 5, 7], [1], 2, lanes=3, even=True),
     requantize("always_high", I8, IntType(-1, 3), [1], [1000], 0, lanes=2),
     requantize("constant", I8, IntType(-2, 5), [0], [-300], 4, lanes=2),
     requantize("wide", I20, IntType(-(2**30), 2**30), [2**40 + 1], [2**57], 30, lanes=1),

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatesmith.ir import Graph, Ints, IntType
+from gatesmith.ir import Graph, Ints, IntType, Node
 from gatesmith.ir.execute import execute
 from gatesmith.ops.input import Input
 
@@ -98,10 +98,10 @@ class Port:
         return int(self.elem.decode(np.array([word]))[0])
 
 
-def input_name(graph: Graph) -> str:
-    """Name of the one Input node."""
-    (name,) = (node.name for node in graph if isinstance(node.op, Input))
-    return name
+def input_node(graph: Graph) -> Node:
+    """The one Input node."""
+    (node,) = (node for node in graph if isinstance(node.op, Input))
+    return node
 
 
 def write_sample(
@@ -113,13 +113,13 @@ def write_sample(
     input.bin and expected.bin (beats), and sample.npz (x, for ``gatesmith verify``, and expected).
     """
     source, sink = Port.of(build["input"]), Port.of(build["output"])
-    shape = (frames, *map(int, build["input"]["shape"]))
+    shape = (frames, *input_node(graph).type.shape)
     low, high, step = source.elem.lo, source.elem.hi, source.elem.step
     rng = np.random.default_rng(seed)
     x = low + step * rng.integers(0, source.elem.count, shape, dtype=np.int64)
     x[0] = low
     x[1:2] = high
-    y = execute(graph, {input_name(graph): x})[graph.outputs[0]].astype(np.int64)
+    y = execute(graph, {input_node(graph).name: x})[graph.outputs[0]].astype(np.int64)
     folder = directory / "vectors"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "input.bin").write_bytes(source.encode(x).tobytes())

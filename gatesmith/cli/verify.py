@@ -34,7 +34,7 @@ def verify(
 
     Simulates the core in Verilator; exit code 0 only if every frame equals the reference.
     """
-    from gatesmith.rtl_tests.verify import verify as verify_build
+    from gatesmith.api import verify as verify_build
 
     with only_json(as_json), progress(hidden=as_json) as report:
         verdict = verify_build(

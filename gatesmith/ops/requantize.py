@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gatesmith.ir import Array, IntType, Op, TensorType, Values
+import numpy as np
+
+from gatesmith.ir import Array, Ints, IntType, Op, TensorType, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,6 @@ class Requantize(Op):
         out: Clamp limits and type of the result.
         even: Round half to even in place of down; needs shift 1 or more.
 
-    >>> import numpy as np
     >>> op = Requantize(Array([3]), Array([2]), 2, IntType(-128, 127))
     >>> op.run(np.array([[-2, -1, 1, 2, 500]]))
     array([[ -1,  -1,   1,   2, 127]])
@@ -72,9 +73,9 @@ class Requantize(Op):
     def run(self, *args: Values) -> Values:
         """int64."""
         (x,) = args
-        product = x * self.mul.data + self.add.data + self.half
-        y: Values = product >> self.shift
+        product: Ints = np.asarray(x * self.mul.data + self.add.data + self.half, np.int64)
+        y: Ints = product >> self.shift
         if self.even:
             tie = (product & ((1 << self.shift) - 1)) == 0  # half was added: a tie ends in zeros
-            y = y - (tie & (y & 1).astype(bool))
+            y = np.where(tie, y & ~1, y)
         return y.clip(self.out.lo, self.out.hi)

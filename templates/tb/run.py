@@ -1,4 +1,4 @@
-"""Stream ../vectors through the core and compare every beat: python run.py [--stall] [--keep].
+"""Stream ../vectors through the core and compare every beat: python run.py [--stall].
 
 Plain Python with no import of gatesmith; needs cocotb, Verilator and a C++ compiler.
 """
@@ -26,8 +26,10 @@ def main() -> int:
     options = parser.parse_args()
 
     build = json.loads((HERE.parent / "build.json").read_text("utf-8"))
-    beat_bytes = build["input"]["beats"] * build["input"]["tdata_bits"] // 8
-    frames = (options.vectors / "input.bin").stat().st_size // beat_bytes
+    frame_bytes = build["input"]["beats"] * build["input"]["tdata_bits"] // 8
+    if not (options.vectors / "input.bin").exists():
+        parser.error(f"there is no input.bin in {options.vectors}: give --vectors FOLDER")
+    frames = (options.vectors / "input.bin").stat().st_size // frame_bytes
     rtl = HERE.parent / "rtl"
     sources = [rtl / name for name in (rtl / "files.f").read_text("utf-8").split()]
     work = HERE / "run"
