@@ -28,6 +28,7 @@ from gatesmith.ops.dequantize import Dequantize
 from gatesmith.ops.input import Input
 from gatesmith.pipeline import Compiled
 from gatesmith.rtl_tests.testbench import bench_files
+from gatesmith.rtl_tests.vectors import write_sample
 
 FORMAT = 1
 
@@ -141,6 +142,7 @@ def _fill(compiled: Compiled, model: Path, folder: Path, options: dict[str, Any]
         (folder / "rtl" / name).write_text(body, "utf-8", newline="\n")
     for name, body in bench_files(content).items():
         (folder / "tb" / name).write_text(body, "utf-8", newline="\n")
+    write_sample(folder, compiled.integer, content)
     save(compiled.imported.graph, folder / "ir" / "real")
     save(compiled.integer, folder / "ir" / "integer")
     shutil.copyfile(model, folder / "model.onnx")

@@ -42,11 +42,13 @@ class Dataset:
         source: The file, for messages.
         x: Values of the input type, (frames, *shape), in the smallest integer type that holds it.
         labels: Class of each frame, where the data has them.
+        real: The frames as they were given, where the model's first quantizer made ``x`` of them.
     """
 
     source: Path
     x: NDArray[Any]
     labels: Ints | None
+    real: NDArray[Any] | None = None
 
     def frames(self, start: int, end: int) -> Ints:
         """A range of frames as int64."""
@@ -88,8 +90,9 @@ def load(
         _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
     count = len(raw) if frames is None else min(frames, len(raw))
     classes = None if found is None else _classes(labels or path, found, len(raw))[:count]
-    x = _convert(path, raw[:count].reshape(count, *shape), entry, quantize)
-    return Dataset(path, x, classes)
+    raw = raw[:count].reshape(count, *shape)
+    x = _convert(path, raw, entry, quantize)
+    return Dataset(path, x, classes, raw if quantize and raw.dtype.kind == "f" else None)
 
 
 # ---- files --------------------------------------------------------------------------------------

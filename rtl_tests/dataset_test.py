@@ -120,10 +120,15 @@ def test_the_first_quantizer_is_applied_to_real_data_only(tmp_path: Path) -> Non
     def quantize(x: Reals) -> Ints:
         return op.run(x).astype(np.int64)
 
-    assert load(path, entry, quantize=quantize).x.tolist() == [[-8, -2, 0, 0, 2, 7]]
+    data = load(path, entry, quantize=quantize)
+    assert data.x.tolist() == [[-8, -2, 0, 0, 2, 7]]
+    assert data.real is not None
+    assert data.real.tolist() == [[-99.0, -1.0, 0.0, 0.25, 0.75, 99.0]]
     assert refused(path, entry).code == "verify.data-off-grid"
     np.save(path, np.array([[-8, -1, 0, 1, 2, 7]]))
-    assert load(path, entry, quantize=quantize).x.tolist() == [[-8, -1, 0, 1, 2, 7]]
+    data = load(path, entry, quantize=quantize)
+    assert data.x.tolist() == [[-8, -1, 0, 1, 2, 7]]
+    assert data.real is None
 
 
 def test_bipolar_input_takes_signs_only(tmp_path: Path) -> None:

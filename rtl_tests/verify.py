@@ -28,7 +28,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Ints, Node, Reals
+from gatesmith.ir import Affine, Graph, Ints, Node, Reals, Values
 from gatesmith.ir.execute import execute
 from gatesmith.ir.store import load as load_graph
 from gatesmith.ops.top_k import TopK
@@ -49,9 +49,11 @@ CHUNK_ELEMENTS = 1 << 22
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-Agreement: TypeAlias = Callable[[Ints, Ints], int]
-"""(input values, output values) of some frames: differences from the original that nothing
-explains."""
+Agreement: TypeAlias = Callable[[Values], int]
+"""Differences between reference and original model, on some frames, that nothing explains.
+
+Its argument is what the model's input is: real frames where the model's own first quantizer makes
+the stream's codes, else the integers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,8 +246,28 @@ class _Run:
                     best = best_class(output, y)
                     self.right_class += int((best == self.given.labels[first:last]).sum())
                 if self.agreement is not None:
-                    self.unexplained += self.agreement(x, y)
+                    self.unexplained += self.agreement(self._original(first, last))
                 self.progress("reference", last, len(self.given.x))
+
+    def _original(self, first: int, last: int) -> Values:
+        """Frames as the original model takes them."""
+        if self.given.real is not None:
+            real: Reals = self.given.real[first:last].astype(np.float64)
+            return real
+        x = self.given.frames(first, last)
+        entry = self.build["input"]
+        if entry.get("host_quantizer") is None:
+            return x
+        if entry["meaning"] is None:
+            raise UserError(
+                "verify.data-off-grid",
+                "the original model takes real numbers and the data is codes",
+                where=str(self.given.source),
+                why="build.json has no single scale that turns the codes into real numbers",
+                fix=("give the real numbers as a float array",),
+            )
+        scale, offset = (tuple(map(Fraction, entry["meaning"][k])) for k in ("scale", "offset"))
+        return Affine(scale, offset).real(x)
 
     def _simulate(self, what: str, jobs: list[Job], work: Path) -> list[dict[str, Any]]:
         told = partial(self.progress, what)

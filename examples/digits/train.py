@@ -1,6 +1,6 @@
 """Train the example networks: scikit-learn's digits, 64-64-32-10, few-bit weights and activations.
 
-    pip install -e ".[train]" -c constraints.txt qonnx
+    pip install -c constraints.txt -e ".[train]"
     python examples/digits/train.py             # both networks, about two minutes on two cores
 
 Writes digits_2w2a.onnx, digits_1w1a.onnx and digits_test.npz beside itself. Every seed is fixed and
