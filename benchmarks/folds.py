@@ -54,7 +54,9 @@ def main(
 ) -> None:
     """Measure all folds and print the table."""
     rows = [measure(model, data, spec, cycles, frames) for cycles in track(CYCLES, "folds")]
-    table = Table("target", "PE x SIMD", "interval", "measured", "latency", "measured", "equal", "LUT")
+    table = Table(
+        "target", "PE x SIMD", "interval", "measured", "latency", "measured", "equal", "LUT"
+    )
     for row in rows:
         low, high = row["interval"]
         table.add_row(

@@ -2,8 +2,8 @@
 
 A stream carries frame after frame without a gap in meaning: a frame is ``vectors`` channel vectors
 (row-major, channels last), a vector is ``channels`` elements, a beat is ``lanes`` neighbouring
-elements of one vector. Element i of a beat is on the wires ``[i*bits +: bits]`` of ``tdata``, as the
-code of its type (gatesmith/ir/types.py). A beat is transferred at a rising clock edge at which
+elements of one vector. Element i of a beat is on the wires ``[i*bits +: bits]`` of ``tdata``, as
+the code of its type (gatesmith/ir/types.py). A beat is transferred at a rising clock edge at which
 ``tvalid`` and ``tready`` are high; once high, ``tvalid`` stays and ``tdata`` holds until then.
 """
 

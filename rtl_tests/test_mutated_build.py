@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+import gatesmith
 from gatesmith.api import build as build_core
 from gatesmith.rtl_tests import mutate
 from gatesmith.rtl_tests.verify import verify
 from gatesmith.templates.tb import toolchain
 
-DIGITS = Path(__file__).parents[1] / "examples" / "digits"
+DIGITS = Path(gatesmith.__file__).parents[1] / "examples" / "digits"
 SHARD_SAFE = 40
 """Frames after which a beat is lost; a process of a sharded run sees at least so many."""
 

@@ -13,7 +13,7 @@ import pytest
 import gatesmith
 from gatesmith.rtl_tests.verify import Verdict
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(gatesmith.__file__).parents[1]
 DIGITS = ROOT / "examples" / "digits"
 TFC = ROOT / "examples" / "tfc"
 SHARED = ROOT.parent / "shared"
@@ -41,7 +41,9 @@ def check(verdict: Verdict, frames: int) -> None:
 
 @pytest.mark.parametrize("cycles", [4, 50, 4096])
 def test_digits_with_two_bits(cycles: int, tmp_path: Path) -> None:
-    gatesmith.build(DIGITS / "digits_2w2a.onnx", tmp_path / "b", cycles=cycles, input_spec="u5:1/16")
+    gatesmith.build(
+        DIGITS / "digits_2w2a.onnx", tmp_path / "b", cycles=cycles, input_spec="u5:1/16"
+    )
 
     verdict = gatesmith.verify(tmp_path / "b", DIGITS / "digits_test.npz", stall=True)
 

@@ -4,7 +4,7 @@
 2. Types are those that the operators infer (a node holds its type; a pass may have forged one).
 3. On sample data every value lies inside its inferred range.
 
-A failure is a bug in gatesmith, not the user's: it raises :class:`BrokenGraph`.
+A failure is a bug in gatesmith, not the user's: it raises :class:`BrokenGraphError`.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from gatesmith.ir.graph import Graph, Node
 from gatesmith.ir.types import IntType, Values
 
 
-class BrokenGraph(AssertionError):
+class BrokenGraphError(AssertionError):
     """A graph that breaks the rules of the IR."""
 
 
 def check(graph: Graph, after: str, samples: Mapping[str, Values] | None = None) -> None:
-    """Raise BrokenGraph, naming the pass ``after`` which the graph was found broken."""
+    """Raise BrokenGraphError, naming the pass ``after`` which the graph was found broken."""
     nodes = list(graph)
     twice = [name for name, count in Counter(n.name for n in nodes).items() if count > 1]
     if twice:
-        raise BrokenGraph(f"after {after}: names used twice: {', '.join(twice)}")
+        raise BrokenGraphError(f"after {after}: names used twice: {', '.join(twice)}")
     for node in nodes:
         inferred = node.op.infer(*(arg.type for arg in node.args))
         if inferred != node.type:
-            raise BrokenGraph(f"after {after}: {node.name} has {node.type}, inferred {inferred}")
+            raise BrokenGraphError(f"after {after}: {node.name} has {node.type}, inferred {inferred}")
     if samples is not None:
         for node, value in execute(graph, samples, keep=nodes).items():
             _inside(node, value, after)
@@ -41,7 +41,7 @@ def check(graph: Graph, after: str, samples: Mapping[str, Values] | None = None)
 def _inside(node: Node, value: Values, after: str) -> None:
     elem = node.type.elem
     if isinstance(elem, IntType) and not elem.contains(value):
-        raise BrokenGraph(
+        raise BrokenGraphError(
             f"after {after}: {node.name} is {elem}, got {value.min()} to {value.max()}"
         )
 
