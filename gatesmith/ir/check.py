@@ -32,7 +32,8 @@ def check(graph: Graph, after: str, samples: Mapping[str, Values] | None = None)
     for node in nodes:
         inferred = node.op.infer(*(arg.type for arg in node.args))
         if inferred != node.type:
-            raise BrokenGraphError(f"after {after}: {node.name} has {node.type}, inferred {inferred}")
+            why = f"{node.name} has {node.type}, inferred {inferred}"
+            raise BrokenGraphError(f"after {after}: {why}")
     if samples is not None:
         for node, value in execute(graph, samples, keep=nodes).items():
             _inside(node, value, after)
