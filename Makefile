@@ -19,13 +19,25 @@ $(BIN)/python:
 	    { echo "gatesmith needs Python 3.11 or newer: make PYTHON=python3.12"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 
+# The simulator loads Python as a shared library, which Debian's python3 does not bring along.
+define LIBPYTHON
+	@$(BIN)/python -c 'import sys, find_libpython; sys.exit(not find_libpython.find_libpython())' || { \
+	    package=$$($(BIN)/python -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])'); \
+	    echo "installing $$package, which the simulator needs"; \
+	    if [ "$$(id -u)" = 0 ]; then apt-get update -qq && apt-get install -y -qq $$package; \
+	    else sudo -n apt-get install -y -qq $$package; fi || \
+	    { echo "please run: sudo apt-get install $$package"; exit 2; } }
+endef
+
 # Stamps: an extra is installed again only when what it asks for has changed.
 $(VENV)/sim.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[sim]"
+	$(LIBPYTHON)
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
+	$(LIBPYTHON)
 	@touch $@ $(VENV)/sim.stamp
 
 demo: $(VENV)/sim.stamp

@@ -141,18 +141,26 @@ def _idx(data: bytes) -> NDArray[Any]:
 
 
 def _classes(path: Path, labels: NDArray[Any], frames: int) -> Ints:
+    """One class number a frame; rows with a single 1 (one-hot) are taken too."""
     flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(1, 1)
     why = ""
-    if labels.dtype.kind not in "iub":
-        why = f"labels are {labels.dtype}, expected class numbers"
-    elif flat.shape[1] != 1:
-        why = f"labels have shape {labels.shape}, expected one class number a frame"
-    elif len(flat) != frames:
+    if len(flat) != frames:
         why = f"there are {len(flat)} labels for {frames} frames"
+    elif flat.shape[1] > 1 and _one_hot(flat):
+        flat = flat.argmax(axis=1)[:, None]
+    elif flat.shape[1] != 1:
+        why = f"labels have shape {labels.shape}, expected one class number a frame, or one-hot"
+    elif labels.dtype.kind not in "iub":
+        why = f"labels are {labels.dtype}, expected class numbers"
     if why:
         fix = ("give one integer a frame",)
         raise UserError("verify.labels", "the labels do not fit", where=str(path), why=why, fix=fix)
     return flat[:, 0].astype(np.int64)
+
+
+def _one_hot(rows: NDArray[Any]) -> bool:
+    """Whether every row is zeros but for one 1."""
+    return bool((((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)).all())
 
 
 # ---- values -------------------------------------------------------------------------------------

@@ -54,6 +54,17 @@ def test_every_form_gives_the_same_frames(form: str, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load(path, PIXELS, frames=30).x, BYTES)
 
 
+def test_one_hot_labels_are_classes(tmp_path: Path) -> None:
+    rows = np.eye(4, dtype=np.float32)[[2, 0]]
+    np.savez(tmp_path / "x.npz", x=np.zeros((2, 6), np.uint8), y=rows)
+    np.savez(tmp_path / "soft.npz", x=np.zeros((2, 6), np.uint8), y=rows / 2)
+    data = load(tmp_path / "x.npz", PIXELS)
+
+    assert data.labels is not None
+    assert data.labels.tolist() == [2, 0]
+    assert refused(tmp_path / "soft.npz").code == "verify.labels"
+
+
 def test_labels_come_from_a_file_or_the_data(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(idx(BYTES.reshape(4, 6)))
     (tmp_path / "y").write_bytes(gzip.compress(idx(np.array([3, 1, 2, 0], np.uint8))))

@@ -134,8 +134,12 @@ def find_cocotb() -> Cocotb:
     library = find_libpython()
     if library is None:
         why = "the simulator loads Python as a shared library, and this Python has none"
-        shared = "use a Python that was built with --enable-shared (that of the system is)"
-        raise ToolError("verify.no-cocotb", "cocotb cannot load Python", why, (shared,))
+        release = f"{sys.version_info.major}.{sys.version_info.minor}"
+        fix = (
+            f"on Debian and Ubuntu: apt-get install libpython{release}",
+            "else use a Python that was built with --enable-shared",
+        )
+        raise ToolError("verify.no-cocotb", "cocotb cannot load Python", why, fix)
     main = Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
     return Cocotb(version, main, Path(config.libs_dir), library)
 
