@@ -12,7 +12,7 @@ from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import IntType, Node, Values
+from gatesmith.ir import Ints, IntType, Node, Values
 from gatesmith.ops.const import Const
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
@@ -148,7 +148,6 @@ def verify(
     The verdict's ``unexplained`` counts the codes that differ from the float32 original by more
     than its rounding accounts for. Arguments and errors as in gatesmith/rtl_tests/verify.py.
     """
-    original = _Original(directory)
     return run_verify(
         directory,
         data,
@@ -157,7 +156,7 @@ def verify(
         labels=labels,
         seed=seed,
         progress=progress,
-        agreement=original.unexplained,
+        original=_Original(directory),
     )
 
 
@@ -167,21 +166,30 @@ class _Original:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.comparison: Comparison | None = None
-        self.so_far = 0
+        self.frames = self.right = 0
+        self.labelled = False
 
-    def unexplained(self, x: Values) -> int:
-        """Differences on some frames that nothing explains; those of constants count once.
-
-        Args:
-            x: What the model's input is: real frames, or the integers that ``--input`` declared.
-        """
+    def take(self, x: Values, labels: Ints | None) -> None:
+        """Compare some more frames."""
         if self.comparison is None:
             given = read_build(self.directory)["options"]["input"]
             spec = None if given is None else InputSpec.parse(given)
             imported = import_model(self.directory / "model.onnx", spec)
             self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
-        comparison = self.comparison
-        comparison.compare(comparison.given(x))
-        parts = [*comparison.constants, *(part for side in comparison.result() for part in side)]
-        before, self.so_far = self.so_far, sum(part.unexplained for part in parts)
-        return self.so_far - before
+        predicted = self.comparison.compare(self.comparison.given(x))
+        self.frames += len(predicted)
+        if labels is not None:
+            self.labelled = True
+            self.right += int((predicted == labels).sum())
+
+    def told(self) -> dict[str, Any]:
+        """Engine, codes compared, differing, explained, unexplained, and the engine's top-1."""
+        assert self.comparison is not None, "a data set has frames"
+        found = self.comparison
+        parts = [*found.constants, *(part for side in found.result() for part in side)]
+        counts = {
+            key: sum(getattr(part, key) for part in parts)
+            for key in ("compared", "differing", "explained", "unexplained")
+        }
+        top1 = self.right / self.frames if self.labelled else None
+        return {"engine": found.runtime.engine, **counts, "top1": top1}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Values
+from gatesmith.ir import Ints, Values
 from gatesmith.ir.execute import execute
 from gatesmith.ops.requantize import Requantize
 from gatesmith.rtl_tests import mutate, tiny
@@ -66,15 +66,19 @@ def test_right_core_passes(build: Path, data: Path) -> None:
 def test_right_core_passes_under_stalls_and_resets(build: Path, data: Path) -> None:
     seen: list[Values] = []
 
-    def agreement(x: Values) -> int:
-        seen.append(x)
-        return 1
+    class Counter:
+        def take(self, x: Values, labels: Ints | None) -> None:
+            assert labels is None or len(labels) == len(x)
+            seen.append(x)
 
-    verdict = verify(build, data, stall=True, frames=200, agreement=agreement)
+        def told(self) -> dict[str, int]:
+            return {"unexplained": len(seen)}
+
+    verdict = verify(build, data, stall=True, frames=200, original=Counter())
 
     assert verdict.mismatch is None
     assert (verdict.equal, verdict.interval, verdict.latency) == (200, 4, 5)
-    assert verdict.unexplained == 1
+    assert verdict.unexplained == len(seen)
     np.testing.assert_array_equal(np.concatenate(seen), np.load(data)["x"][:200])
     assert verdict.stalls is not None
     assert verdict.stalls["equal"]

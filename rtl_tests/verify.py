@@ -23,7 +23,7 @@ from fractions import Fraction
 from functools import partial
 from math import lcm
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -49,11 +49,17 @@ CHUNK_ELEMENTS = 1 << 22
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
-Agreement: TypeAlias = Callable[[Values], int]
-"""Differences between reference and original model, on some frames, that nothing explains.
 
-Its argument is what the model's input is: real frames where the model's own first quantizer makes
-the stream's codes, else the integers."""
+class Original(Protocol):
+    """The original model in a float runtime, beside the reference."""
+
+    def take(self, x: Values, labels: Ints | None) -> None:
+        """Compare some more frames: real ones, or the integers that ``--input`` declared."""
+
+    def told(self) -> dict[str, Any]:
+        """What all frames so far showed; has at least ``unexplained``, the differences that the
+        rounding of the float runtime does not account for.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +77,9 @@ class Verdict:
             of the clock edges at which they are taken.
         latency_predicted: From build.json.
         top1: Share of frames whose best class is the label's; None without labels.
-        unexplained: Sum of the agreement check, None where there was none.
+        unexplained: Differences from the original model that float rounding does not account for;
+            None where it was not asked.
+        original: What the comparison with it showed.
         cycles: Simulated, all runs.
         seconds_build: Simulator, from the cache or built.
         seconds_reference: NumPy.
@@ -90,6 +98,7 @@ class Verdict:
     latency_predicted: int
     top1: float | None
     unexplained: int | None
+    original: Mapping[str, Any] | None
     cycles: int
     seconds_build: float
     seconds_reference: float
@@ -111,7 +120,7 @@ def verify(
     labels: Path | None = None,
     seed: int = 1,
     progress: Progress = lambda what, done, total: None,
-    agreement: Agreement | None = None,
+    original: Original | None = None,
 ) -> Verdict:
     """Run ``data`` through the build in ``directory`` and compare every output bit.
 
@@ -123,7 +132,7 @@ def verify(
         labels: Classes, if not in ``data``.
         seed: Of the stalls; the same seed gives the same run.
         progress: Told how far it is.
-        agreement: Check of the reference against the original model.
+        original: The original model, to compare the reference with.
 
     Errors: ``verify.incomplete-build``, ``verify.data-*``, ``verify.labels``,
     ``verify.no-simulator``, ``verify.simulator-failed`` and those of simulator.py.
@@ -136,7 +145,7 @@ def verify(
     progress("simulator", 0, 1)
     simulator = build_simulator(directory)
     progress("simulator", 1, 1)
-    run = _Run(directory, build, graph, given, simulator, seed, stall, progress, agreement)
+    run = _Run(directory, build, graph, given, simulator, seed, stall, progress, original)
     run.seconds["build"] = time.monotonic() - started
     step = max(1, ROUND_BYTES // (run.source.frame_bytes + run.sink.frame_bytes))
     for start in range(0, len(given.x), step):
@@ -190,14 +199,13 @@ class _Run:
     seed: int
     stall: bool
     progress: Progress
-    agreement: Agreement | None
+    original: Original | None
     source: Port = field(init=False)
     sink: Port = field(init=False)
     plain: list[dict[str, Any]] = field(default_factory=list)
     stalled: list[dict[str, Any]] = field(default_factory=list)
     wrong: set[int] = field(default_factory=set)
     right_class: int = 0
-    unexplained: int = 0
     mismatch: Mismatch | None = None
     seconds: dict[str, float] = field(
         default_factory=lambda: {"build": 0.0, "reference": 0.0, "sim": 0.0}
@@ -245,8 +253,9 @@ class _Run:
                 if self.given.labels is not None:
                     best = best_class(output, y)
                     self.right_class += int((best == self.given.labels[first:last]).sum())
-                if self.agreement is not None:
-                    self.unexplained += self.agreement(self._original(first, last))
+                if self.original is not None:
+                    some = None if self.given.labels is None else self.given.labels[first:last]
+                    self.original.take(self._original(first, last), some)
                 self.progress("reference", last, len(self.given.x))
 
     def _original(self, first: int, last: int) -> Values:
@@ -305,6 +314,7 @@ class _Run:
                 "reset_ok": not any(result["wrong"] for result in self.stalled if result["resets"]),
                 "seed": self.seed,
             }
+        told = None if self.original is None else self.original.told()
         if self.mismatch is None:
             shutil.rmtree(self.directory / "verify", ignore_errors=True)  # of an earlier run
         return Verdict(
@@ -317,7 +327,8 @@ class _Run:
             latency=plain["latency"],
             latency_predicted=int(self.build["latency"]),
             top1=None if self.given.labels is None else self.right_class / frames,
-            unexplained=None if self.agreement is None else self.unexplained,
+            unexplained=None if told is None else int(told["unexplained"]),
+            original=told,
             cycles=every["cycles"],
             seconds_build=round(self.seconds["build"], 3),
             seconds_reference=round(self.seconds["reference"], 3),

@@ -29,6 +29,14 @@ EQUAL = Verdict(
     latency_predicted=245,
     top1=0.9296,
     unexplained=0,
+    original={
+        "engine": "onnxruntime 1.31.1",
+        "compared": 1234567,
+        "differing": 3,
+        "explained": 3,
+        "unexplained": 0,
+        "top1": 0.9297,
+    },
     cycles=640245,
     seconds_build=0.1,
     seconds_reference=0.2,
@@ -50,7 +58,12 @@ def verdict(**changes: Any) -> Verdict:
         (verdict(equal=9999, all_equal=False, mismatch=WRONG), 1, ["9999 of 10000 frames equal"]),
         (verdict(all_equal=False, mismatch={"kind": "not-held"}), 1, ["kind         not-held"]),
         (verdict(interval=65), 0, ["interval     65 cycles, predicted 64"]),
-        (verdict(interval=None, top1=None, unexplained=None), 0, ["latency      245 cycles"]),
+        (EQUAL, 0, ["92.97 % top-1 in onnx", "0 of 1,234,567 codes, 3 differ by float32"]),
+        (
+            verdict(interval=None, top1=None, unexplained=None, original=None),
+            0,
+            ["latency      245 cycles"],
+        ),
     ],
 )
 def test_verify_says_what_was_found(

@@ -64,12 +64,21 @@ def _show(result: Mapping[str, Any]) -> None:
         out.print(f"{'with stalls':13}{frames} frames and {resets} resets: {words}")
     if result["top1"] is not None:
         out.print(f"{'top-1':13}{100 * result['top1']:.2f} %")
-    if result["unexplained"] is not None:
-        colour = "red" if result["unexplained"] else "default"
-        told = "differences from the original model in float32 that rounding does not explain"
-        out.print(f"{'unexplained':13}[{colour}]{result['unexplained']}[/] {told}")
+    if result["original"] is not None:
+        _show_original(result["original"])
     for key, value in (result["mismatch"] or {}).items():
         out.print(f"[red]{key:13}[/]{cells(value)[0]}", soft_wrap=True)
     equal, frames = result["equal"], result["frames"]
     colour = "green" if result["all_equal"] else "bold red"
     out.print(f"[{colour}]{equal} of {frames} frames equal[/]")
+
+
+def _show_original(original: Mapping[str, Any]) -> None:
+    """How the float32 original differs, and whether its rounding accounts for it."""
+    out = console()
+    if original["top1"] is not None:
+        out.print(f"{'original':13}{100 * original['top1']:.2f} % top-1 in {original['engine']}")
+    compared, explained = (cells(original[key])[0] for key in ("compared", "explained"))
+    differ = f"of {compared} codes, {explained} differ by float32 rounding"
+    colour = "red" if original["unexplained"] else "default"
+    out.print(f"{'unexplained':13}[{colour}]{original['unexplained']}[/] {differ}")
