@@ -21,7 +21,8 @@ from gatesmith.ops.dense import Dense
 from gatesmith.ops.threshold import Threshold
 
 DEFAULT_CYCLES = 1024
-"""Target when the user names none: small, and 100,000 frames a second at about 100 MHz."""
+"""Target when the user names none: small, and 100,000 frames a second at about 100 MHz. A network
+of more vectors a frame than that gets a cycle for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,12 @@ class Target:
     """What the user asked for.
 
     Attributes:
-        cycles: Most clock cycles a frame.
+        cycles: Most clock cycles a frame; None lets us choose, see DEFAULT_CYCLES.
         by_hand: (PE, SIMD) by layer: the name in the IR or of the ONNX node.
         said: How the target was given, for messages.
     """
 
-    cycles: int = DEFAULT_CYCLES
+    cycles: int | None = None
     by_hand: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     said: str = "the default target"
 
@@ -68,9 +69,12 @@ def choose_folds(graph: Graph, target: Target) -> dict[Node, Fold]:
     errors: list[UserError] = []
     hand = _by_hand(layers, target.by_hand, errors)
     folds: dict[Node, Fold] = {}
+    cycles = target.cycles
+    if cycles is None:
+        cycles = max([DEFAULT_CYCLES, *(node.type.vectors for node in layers)])
     behind = {n.args[0]: n for n in graph if isinstance(n.op, Threshold)}
     for node in layers:
-        fold = hand.get(node) or _cheapest(node, behind.get(node), target.cycles)
+        fold = hand.get(node) or _cheapest(node, behind.get(node), cycles)
         if fold is None:
             errors.append(_out_of_reach(node, target))
         else:

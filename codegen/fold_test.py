@@ -78,6 +78,10 @@ def test_vectors_bound_the_target() -> None:
     assert choose_folds(graph, Target(20)).popitem()[1] == Fold(4, 8)
 
 
+def test_without_a_target_more_vectors_take_more_cycles() -> None:
+    assert choose_folds(network(8, 4, vectors=2000), Target()).popitem()[1] == Fold(4, 8)
+
+
 def test_every_wrong_hand_fold_is_reported() -> None:
     with pytest.raises(UserErrors) as raised:
         choose_folds(network(12, 6), Target(by_hand={"d0": (4, 3), "d7": (1, 1)}))

@@ -17,7 +17,7 @@ import numpy as np
 
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
-from gatesmith.codegen.fold import Fold, divisors
+from gatesmith.codegen.fold import Fold, Target, divisors
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.skid_buffer import SkidBufferStage
 from gatesmith.codegen.stream import Stage, Stream
@@ -25,7 +25,7 @@ from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
 from gatesmith.codegen.width_converter import WidthConverterStage
 from gatesmith.errors import UserError
-from gatesmith.ir import Graph, Node
+from gatesmith.ir import Array, Graph, Node
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.input import Input
 from gatesmith.ops.requantize import Requantize
@@ -132,9 +132,9 @@ def _lanes_in(chain: list[Node], folds: Mapping[Node, Fold]) -> int:
         n.args[0].type.size // f.simd * (n.type.channels // f.pe) for n, f in folds.items()
     ]
     interval = max(intervals, default=x.size)
+    # Beats inside one vector where they are wide enough, else beats that cross vectors.
     enough = [lanes for lanes in divisors(x.channels) if x.size // lanes <= interval]
-    if not enough:
-        return x.channels
+    enough = enough or [lanes for lanes in divisors(x.size) if x.size // lanes <= interval]
     first = next((folds[node].simd for node in chain if node in folds), enough[0])
     even = [n for n in enough if first % n == 0 or n % first == 0]
     return (even or enough)[0]
@@ -156,8 +156,11 @@ class _Builder:
         module = f"{self.name}_{node.name}"
         match node.op:
             case Input():
-                t = node.type
-                self.stream = Stream(t.int_elem, t.channels, t.vectors, self.lanes)
+                t, lanes = node.type, self.lanes
+                channels, vectors = t.channels, t.vectors
+                if channels % lanes:
+                    channels, vectors = t.size, 1
+                self.stream = Stream(t.int_elem, channels, vectors, lanes)
             case Reshape():
                 pass  # the stream's order stays; the next stage says where its vectors begin
             case Dense() as op:
@@ -166,10 +169,16 @@ class _Builder:
                 x = self.convert(node.args[0].type.channels, fold.simd)
                 self.put(DenseStage(node.name, node.name, node.origin, module, op, x, fold.pe))
             case Threshold() as op:
-                x = self.in_vectors(node)
+                x, times = self.elementwise(node)
+                op = replace(
+                    op,
+                    thresholds=_repeated(op.thresholds, times),
+                    falling=_repeated(op.falling, times),
+                )
                 self.put(ThresholdStage(node.name, node.name, node.origin, module, op, x))
             case Requantize() as op:
-                x = self.in_vectors(node)
+                x, times = self.elementwise(node)
+                op = replace(op, mul=_repeated(op.mul, times), add=_repeated(op.add, times))
                 self.put(RequantizeStage(node.name, node.name, node.origin, module, op, x))
             case TopK() as op:
                 self.buffer()
@@ -179,6 +188,17 @@ class _Builder:
             case _:
                 raise TypeError(f"no stage for {type(node.op).__name__}: edit codegen/plan.py")
         self.last = node
+
+    def elementwise(self, node: Node) -> tuple[Stream, int]:
+        """The stream that an element-wise operator reads, and how often its channels repeat in it.
+
+        Beats that cross vectors stay as they are: the whole frame counts as one vector.
+        """
+        assert self.stream is not None
+        t = node.args[0].type
+        if t.channels % self.stream.lanes == 0 or t.size % self.stream.lanes:
+            return self.in_vectors(node), 1
+        return self.convert(t.size, self.stream.lanes), t.vectors
 
     def in_vectors(self, node: Node) -> Stream:
         """The stream as the vectors that ``node`` reads, at the lanes it has where they fit."""
@@ -228,6 +248,27 @@ class _Builder:
         self.buffered = True  # its output is a register already
         assert self.stream is not None
         return self.stream
+
+
+def _repeated(params: Array, times: int) -> Array:
+    """Parameters by channel, for ``times`` vectors in a row; one row for all stays one."""
+    if times == 1 or params.shape[0] == 1:
+        return params
+    return Array(np.concatenate([params.data] * times))
+
+
+def check_target(result: Plan, target: Target) -> None:
+    """Refuse a design that misses the interval the user asked for. Errors: ``codegen.target``."""
+    if target.cycles is None or result.interval <= target.cycles:
+        return
+    slowest = max(result.stages, key=lambda stage: stage.interval)
+    raise UserError(
+        "codegen.target",
+        f"{target.cycles} cycles a frame are out of reach",
+        where=f'stage "{slowest.name}", {target.said}',
+        why=f"it needs {slowest.interval} cycles a frame, and no fold makes it faster",
+        fix=(f"ask for {result.interval} cycles or more",),
+    )
 
 
 def _check_size(result: Plan) -> None:

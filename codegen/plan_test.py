@@ -4,13 +4,16 @@ import pytest
 from gatesmith.codegen import top
 from gatesmith.codegen.fold import Fold, Target, choose_folds
 from gatesmith.codegen.fold_test import network
-from gatesmith.codegen.plan import MAX_WIDTH, plan
+from gatesmith.codegen.plan import MAX_WIDTH, check_target, plan
+from gatesmith.codegen.stream import Stream
+from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.errors import UserError
 from gatesmith.ir import Array, Graph, IntType, Node, TensorType
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.input import Input
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.reshape import Reshape
+from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.top_k import TopK
 
 
@@ -57,6 +60,35 @@ def test_reshape_moves_vector_boundaries_without_hardware() -> None:
         "TopKStage",
         "SkidBufferStage",
     ]
+
+
+def test_beats_may_cross_vectors_where_one_is_too_narrow() -> None:
+    x = Node("x", Input(TensorType((7, 4), IntType(0, 9))))
+    limits = Array(np.arange(4).reshape(4, 1))
+    bits = Node("t", Threshold(limits, IntType(0, 1), Array([0])), (x,))
+    flat = Node("f", Reshape((28,)), (bits,))
+    dense = Node("d", Dense(Array(np.ones((2, 28), np.int64)), IntType(1, 1)), (flat,))
+    graph = Graph((dense,))
+
+    result = plan(graph, {dense: Fold(2, 14)}, "net")
+
+    assert result.interval == 2
+    assert result.source == Stream(IntType(0, 9), 28, 1, 14)
+    (stage,) = [s for s in result.stages if isinstance(s, ThresholdStage)]
+    np.testing.assert_array_equal(stage.op.thresholds.data[:, 0], np.tile(np.arange(4), 7))
+
+
+def test_a_target_that_a_stage_misses_is_refused() -> None:
+    x = Node("x", Input(TensorType((16,), IntType(0, 9))))
+    dense = Node("d", Dense(Array(np.ones((10, 16), np.int64)), IntType(1, 1)), (x,))
+    graph = Graph((Node("t", TopK(3), (dense,)),))
+    target = Target(4, said="--cycles 4")
+    result = plan(graph, choose_folds(graph, target), "net")
+    with pytest.raises(UserError) as raised:
+        check_target(result, target)
+
+    assert raised.value.code == "codegen.target"
+    assert raised.value.fix == ("ask for 10 cycles or more",)
 
 
 def test_names_of_helpers_do_not_clash_with_layers() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gatesmith.build_folder import Built, prepare, write
-from gatesmith.codegen.fold import DEFAULT_CYCLES, Target
+from gatesmith.codegen.fold import Target
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.frontend.importer import import_model
@@ -67,7 +67,7 @@ def _target(
     if cycles is not None:
         return Target(cycles, hand, f"--cycles {cycles}")
     if fps is None or clock_mhz is None:
-        return Target(DEFAULT_CYCLES, hand)
+        return Target(None, hand)
     most = int(clock_mhz * 1e6 // fps)
     said = f"--fps {fps:g} at --clock-mhz {clock_mhz:g}"
     if most < 1:

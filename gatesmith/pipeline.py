@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gatesmith.codegen.fold import Target, choose_folds
-from gatesmith.codegen.plan import Plan, plan
+from gatesmith.codegen.plan import Plan, check_target, plan
 from gatesmith.errors import UserError
 from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
@@ -83,6 +83,7 @@ def compile_model(
     dump("fold", "\n".join(f"{n.name}: pe={f.pe} simd={f.simd}" for n, f in folds.items()))
     progress("plan", 4, len(STEPS))
     design = plan(integer, folds, identifier(model.stem.lower()))
+    check_target(design, target)
     dump("plan", "\n".join(f"{s.name}: {s.source} -> {s.sink}" for s in design.stages))
     return Compiled(imported, lowered, integer, design)
 

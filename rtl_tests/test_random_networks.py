@@ -38,6 +38,7 @@ def check(seed: int, folder: Path) -> None:
     assert verdict.mismatch is None
     assert verdict.all_equal
     assert verdict.interval == verdict.interval_min == verdict.interval_predicted
+    assert verdict.interval_predicted <= cycles
     assert verdict.unexplained == 0
 
 
