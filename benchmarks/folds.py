@@ -22,7 +22,7 @@ from rich.table import Table
 
 import gatesmith
 
-CYCLES = (16, 24, 32, 49, 64, 100, 128, 196, 256, 392, 512, 784, 1024, 3136, 12544)
+CYCLES = (8, 16, 24, 32, 49, 64, 100, 128, 196, 256, 392, 512, 784, 1024, 3136, 12544)
 RESULTS = Path(__file__).parent / "results"
 
 

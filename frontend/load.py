@@ -37,7 +37,7 @@ def load(path: Path) -> onnx.ModelProto:
         raise _corrupt(path, f"protobuf cannot decode its {size} bytes") from error
     if not model.HasField("graph") or model.ir_version == 0:
         lacks = "graph" if model.ir_version else "IR version"
-        raise _corrupt(path, f"it decodes to a model without a {lacks}")
+        raise _corrupt(path, f"it decodes to a model without its {lacks}")
     _load_external(model, path, size)
     return model
 
@@ -97,6 +97,16 @@ def _too_large(path: Path, size: int, what: str) -> UserError:
             "or cut out the part to build with onnx.utils.extract_model",
         ),
     )
+
+
+def one_file(path: Path) -> bytes:
+    """The model as one file: as it is, or with its external data inside. Errors as in load."""
+    model = load(path)
+    bare = onnx.load(path, load_external_data=False)
+    if all(t.data_location != onnx.TensorProto.EXTERNAL for t in _tensors(bare.graph)):
+        return path.read_bytes()
+    merged: bytes = model.SerializeToString(deterministic=True)
+    return merged
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:

@@ -7,6 +7,7 @@ import json
 import os
 from pathlib import Path
 
+import onnx
 import pytest
 
 import gatesmith
@@ -65,6 +66,21 @@ def test_an_older_build_is_replaced_and_kept_when_the_new_one_fails(tmp_path: Pa
 
     gatesmith.build(DIGITS, out, cycles=128, input_spec=INPUT)
     assert (out / "build.json").read_bytes() != before
+
+
+def test_external_data_travels_with_the_build(tmp_path: Path) -> None:
+    model = tmp_path / "outside.onnx"
+    onnx.save(onnx.load(DIGITS), model, save_as_external_data=True, size_threshold=0)
+    assert len(list(tmp_path.iterdir())) > 1
+
+    gatesmith.build(model, tmp_path / "b", cycles=64, input_spec=INPUT)
+
+    kept = onnx.load(tmp_path / "b" / "model.onnx", load_external_data=False)
+    assert not any(tensor.external_data for tensor in kept.graph.initializer)
+    gatesmith.build(tmp_path / "b" / "model.onnx", tmp_path / "again", cycles=64, input_spec=INPUT)
+    for name in ("integer.json", "integer.npz"):
+        one, two = ((tmp_path / b / "ir" / name).read_bytes() for b in ("b", "again"))
+        assert one.replace(b"outside", b"model") == two
 
 
 def test_a_folder_with_other_files_is_not_touched(tmp_path: Path) -> None:

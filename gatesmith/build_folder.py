@@ -22,6 +22,7 @@ from gatesmith import __version__
 from gatesmith.codegen import top
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.errors import UserError
+from gatesmith.frontend.load import one_file
 from gatesmith.ir import Affine, Graph, IntType
 from gatesmith.ir.store import save
 from gatesmith.ops.dequantize import Dequantize
@@ -145,7 +146,7 @@ def _fill(compiled: Compiled, model: Path, folder: Path, options: dict[str, Any]
     write_sample(folder, compiled.integer, content)
     save(compiled.imported.graph, folder / "ir" / "real")
     save(compiled.integer, folder / "ir" / "integer")
-    shutil.copyfile(model, folder / "model.onnx")
+    (folder / "model.onnx").write_bytes(one_file(model))
     content["files"] = {
         str(path.relative_to(folder).as_posix()): _sha256(path)
         for path in sorted(folder.rglob("*"))
