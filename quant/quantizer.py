@@ -83,8 +83,7 @@ def _at_the_host(ctx: Context, node: Node, form: Form, quantizer: Quantizer) -> 
             "say which codes arrive on the stream: --input u8:1/255",
         )
     ctx.host_quantizer = node
-    ctx.host_input = ctx.node("x", Input(TensorType(form.shape, quantizer.codes)), ())
-    return Form(ctx.host_input, form.shape)
+    return Form(ctx.node("x", Input(TensorType(form.shape, quantizer.codes)), ()), form.shape)
 
 
 def _steps(chain: Chain, bound: Callable[[int], Bound], codes: IntType, x: IntType) -> Steps:

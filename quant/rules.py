@@ -35,7 +35,6 @@ class Context:
         origin: ONNX nodes that the node being lowered stands for, those folded into it included.
         host_quantizer: The real node whose codes the input stream carries, when the model's own
             first quantizer decides; what is before it is the host's.
-        host_input: The input node made for it.
     """
 
     model: str
@@ -43,7 +42,6 @@ class Context:
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     origin: tuple[str, ...] = ()
     host_quantizer: Node | None = None
-    host_input: Node | None = None
 
     def node(
         self, name: str, op: Op, args: tuple[Node, ...], meaning: Affine | None = None

@@ -85,11 +85,6 @@ class IntType:
             return False
         return self.step == 1 or not ((values - self.lo) % self.step).any()
 
-    def intersect(self, other: IntType) -> IntType:
-        """Values in both ranges (steps must be one)."""
-        assert self.step == other.step == 1
-        return IntType(max(self.lo, other.lo), min(self.hi, other.hi))
-
     def to_code(self, values: Ints) -> Ints:
         """Signed or unsigned code of each value (before it is cut to :attr:`bits` wires)."""
         return values if self.step == 1 else (values - self.lo) // self.step
