@@ -13,14 +13,35 @@ ANY_KIND = {
     "const": ("frontend/constant.py",),  # an operand of others
     "reshape": ("frontend/reshape.py", "frontend/flatten.py", "quant/reshape.py"),  # only wires
 }
-HARDWARE = {"dense", "threshold", "requantize"}  # made by lowering
-HARDWARE_AND_REAL = {"top_k"}  # also an ONNX operator
+HARDWARE = {  # made by lowering
+    "dense",
+    "depthwise",
+    "gather",
+    "int_layer_norm",
+    "int_softmax",
+    "join",
+    "product",
+    "requantize",
+    "table",
+    "threshold",
+    "window",
+}
+HARDWARE_AND_REAL = {"concat", "max_pool", "reduce", "select", "top_k"}  # also an ONNX operator
 HARDWARE_PARTS = ("codegen/{}.py", "templates/sv/{}.sv.j2", "rtl_tests/test_{}.py")
 FRONTENDS = {  # ONNX operators that become one, where the names differ
     "quantize": ("quant", "quantize_linear"),
     "dequantize": ("dequantize_linear",),
     "top_k": ("top_k", "arg_max"),
-    "mat_mul": ("mat_mul", "gemm"),
+    "mat_mul": ("mat_mul", "gemm", "q_linear_mat_mul", "q_gemm", "mat_mul_integer"),
+    "conv": ("conv", "conv_transpose", "q_linear_conv", "conv_integer"),
+    "max_pool": ("max_pool",),
+    "average_pool": ("average_pool", "q_linear_average_pool"),
+    "reduce": ("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "global_average_pool"),
+    "function": ("sigmoid", "tanh", "exp", "erf", "softplus"),
+    "layer_norm": ("layer_normalization",),
+    "leaky_relu": ("leaky_relu", "p_relu", "abs"),
+    "select": ("max", "min"),
+    "take": ("slice", "split", "gather", "resize", "upsample", "tile", "expand"),
 }
 
 
