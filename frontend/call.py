@@ -76,6 +76,10 @@ class Call:
         known = self.converter.attribute(name, self.opset)
         return None if known is None else known.default
 
+    def knows(self, name: str) -> bool:
+        """Whether the operator has this attribute at this opset."""
+        return self.converter.attribute(name, self.opset) is not None
+
     def integer(self, name: str) -> int:
         """Integer attribute, or its default at this opset."""
         return int(self._attribute(name))

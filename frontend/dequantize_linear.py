@@ -8,11 +8,17 @@ from gatesmith.frontend.quantizers import (
     dequantized_constant,
     linear_parameters,
 )
-from gatesmith.frontend.registry import Attribute, converter
+from gatesmith.frontend.registry import MICROSOFT, Attribute, converter
 from gatesmith.frontend.values import FLOATS, INT_BITS, Activation, Constant, kind_name
 from gatesmith.ir import IntType
 
 
+@converter(
+    "DequantizeLinear",
+    domain=MICROSOFT,
+    inputs=(2, 3),
+    attributes=(Attribute("axis", "int", 1), Attribute("block_size", "int", 0)),
+)
 @converter(
     "DequantizeLinear",
     inputs=(2, 3),
@@ -26,7 +32,7 @@ from gatesmith.ir import IntType
 def convert(call: Call) -> Activation | Constant:
     """Dequantize of computed codes; of constant ones, their exact value."""
     x = call.value(0)
-    to = (call.integer("output_dtype") if call.opset >= 23 else 0) or call.kind(1)
+    to = (call.integer("output_dtype") if call.knows("output_dtype") else 0) or call.kind(1)
     if x.kind not in INT_BITS or to not in FLOATS:
         what = f"DequantizeLinear of {kind_name(x.kind)} to {kind_name(to)}"
         raise call.error("element-type", what, "integers to usual floats are taken", "use INT8")

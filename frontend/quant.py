@@ -35,8 +35,8 @@ _ATTRIBUTES = (
 @converter("IntQuant", domain=QONNX, inputs=4, attributes=_ATTRIBUTES)
 def convert(call: Call) -> Activation | Constant:
     """Quantize and Dequantize of a computed value; of a constant, its exact value."""
-    signed, narrow, bits = call.flag("signed"), call.flag("narrow"), _bits(call)
-    rounding = _rounding(call)
+    signed, narrow, bits = call.flag("signed"), call.flag("narrow"), bit_width(call, 3)
+    rounding = rounding_mode(call)
     scale, zero = positive_scale(call, 1), as_float(call.constant(2, "the zero point"))
     if bits == 1 and signed:
         if zero.any():
@@ -65,12 +65,12 @@ def code_range(bits: int, signed: bool, narrow: bool) -> IntType:
     return IntType(0, (1 << bits) - 1 - narrow)
 
 
-def _bits(call: Call) -> int:
-    """Bit width: one integer from 1 to 32."""
-    data = as_float(call.constant(3, "the bit width"))
+def bit_width(call: Call, index: int) -> int:
+    """An operand that is a bit width: one integer from 1 to 32."""
+    data = as_float(call.constant(index, "the bit width"))
     widths = np.unique(data)
     if len(widths) != 1:
-        what = f"Quant has {len(widths)} bit widths"
+        what = f"{call.node.op_type} has {len(widths)} bit widths"
         why = "one tensor has one width; per-channel widths are not taken"
         raise call.error("bit-width", what, why, "use the largest of them")
     bits = float(widths[0])
@@ -84,7 +84,7 @@ def _bits(call: Call) -> int:
     return int(bits)
 
 
-def _rounding(call: Call) -> str:
+def rounding_mode(call: Call) -> str:
     """Rounding mode as gatesmith/ops/quantize.py calls it."""
     stated = call.text("rounding_mode").upper()
     if stated not in _MODES:

@@ -9,7 +9,16 @@ from numpy.typing import NDArray
 
 from gatesmith.frontend.call import Call, as_float
 from gatesmith.frontend.frames import frame_parameter
-from gatesmith.frontend.values import Activation, Constant, T, exact_difference, exact_product
+from gatesmith.frontend.inputs import int_type
+from gatesmith.frontend.values import (
+    INT_BITS,
+    Activation,
+    Constant,
+    T,
+    exact_difference,
+    exact_product,
+    kind_name,
+)
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dequantize import Dequantize
 from gatesmith.ops.quantize import Quantize
@@ -117,6 +126,23 @@ def quantizer(call: Call, x: Activation, op: Quantize) -> Quantize:
     )
 
 
+def linear_quantizer(call: Call, scale: Reals, zero: Reals, kind: int) -> Quantize:
+    """The quantizer of QuantizeLinear, and of all operators that end in one.
+
+    The rounding comes before the zero point: behind an odd one the ties are odd.
+    """
+    if kind not in INT_BITS or INT_BITS[kind][1] > 16:
+        what = f"{call.node.op_type} makes {kind_name(kind)}"
+        raise call.error("element-type", what, "integers of 2 to 16 bits are taken", "use INT8")
+    odd = zero % 2 == 1
+    if odd.any() != odd.all():
+        what = f"{call.node.op_type} has even and odd zero points"
+        why = "ties round to even codes in some channels and to odd ones in others"
+        raise call.error("zero-point", what, why, "use one zero point for the whole tensor")
+    rounding = "HALF_ODD" if odd.any() else "ROUND"
+    return Quantize(Array(scale), Array(zero), int_type(kind), rounding)
+
+
 def linear_parameters(call: Call, full: tuple[int, ...]) -> tuple[Reals, Reals]:
     """Scale and zero point of QuantizeLinear or DequantizeLinear, shaped to broadcast."""
     scale = per_axis(call, positive_scale(call, 1), "the scale", full)
@@ -134,8 +160,8 @@ def per_axis(call: Call, data: Reals, role: str, full: tuple[int, ...]) -> Reals
     """
     if data.size == 1 and data.ndim <= 1:
         return data.reshape(())
-    block = call.integer("block_size") if call.opset >= 21 else 0
-    axis = call.axis(call.integer("axis") if call.opset >= 13 else len(full), len(full))
+    block = call.integer("block_size") if call.knows("block_size") else 0
+    axis = call.axis(call.integer("axis") if call.knows("axis") else len(full), len(full))
     wanted: tuple[int, ...] = (full[axis],)
     if block:
         wanted = tuple(-(-d // block) if a == axis else d for a, d in enumerate(full))

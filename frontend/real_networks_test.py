@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import gatesmith
-from gatesmith.errors import UserErrors
 from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.ir import Graph, Real
@@ -157,19 +156,49 @@ def test_qdq_autoencoder_equals_onnxruntime() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "operators"),
+    "name",
     [
-        ("cntk_mnist/model", {"Conv", "MaxPool"}),
-        ("radioml_w8a2/text_export_qonnx", {"Conv", "MaxPool"}),
-        ("ic_resnet8_int8", {"Conv", "AveragePool"}),
-        ("float/model_vww", {"Conv", "GlobalAveragePool"}),
+        "cntk_mnist/model",
+        "float/model_ic",
+        "float/model_kws",
+        "float/model_vww",
+        "float/vww_96_float",
+        "ic_resnet8_int8",
+        "kws_ref_int8",
     ],
 )
-def test_convolutional_networks_are_refused_once_an_operator(
-    name: str, operators: set[str]
-) -> None:
+def test_convolutional_networks_equal_onnxruntime(name: str) -> None:
+    """Reals by their relative error, codes nearly.
+
+    On these frames the average pool of ic_resnet8 meets ties, which float32 rounds the other way;
+    one is worth up to six codes behind the softmax.
+    """
+    onnxruntime = pytest.importorskip("onnxruntime")
     path = shared(f"models/{name}.onnx")
-    with pytest.raises(UserErrors) as caught:
-        import_model(path)
-    assert {e.code for e in caught.value.errors} == {"frontend.unsupported-op"}
-    assert {str(e).split()[2] for e in caught.value.errors} == operators
+    imported = import_model(path)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options)
+    (given,) = session.get_inputs()
+    shape = (1, *given.shape[1:])
+    rng = np.random.default_rng(0)
+    reals = given.type == "tensor(float)"
+    for _ in range(3):
+        x = rng.random(shape, np.float32) if reals else rng.integers(-128, 128, shape, np.int8)
+        (theirs,) = session.run(None, {given.name: x})
+        ours = logits(imported, x).reshape(theirs.shape)
+        if reals:
+            np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+        else:
+            assert np.abs(ours - theirs.astype(np.int64)).max() <= 6
+
+
+def test_radioml_equals_the_qonnx_executor() -> None:
+    """A row through Conv and MaxPool, with Quant of 8 bits on weights and 2 on activations."""
+    path = shared("models/radioml_w8a2/text_export_qonnx.onnx")
+    imported = import_model(path)
+    (x,) = [node for node in imported.graph if isinstance(node.op, Input)]
+    frames = np.random.default_rng(0).normal(size=(4, *x.type.shape)).astype(np.float32)
+    theirs = qonnx_outputs(path, frames)
+    np.testing.assert_allclose(logits(imported, frames), theirs, rtol=1e-3, atol=1e-3)

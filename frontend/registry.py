@@ -26,16 +26,24 @@ NOT_CONVERTERS = {
     "call",
     "constants",
     "frames",
+    "functions",
     "importer",
     "input_spec",
     "inputs",
     "load",
+    "movement",
     "names",
+    "normalization",
     "prepare",
+    "q_arithmetic",
+    "q_operators",
     "quantizers",
+    "reductions",
     "registry",
+    "several",
     "values",
     "walk",
+    "windows",
 }
 """Modules of this folder that are no operator."""
 
@@ -135,6 +143,7 @@ class Converter:
 
 
 STANDARD = ""
+MICROSOFT = "com.microsoft"
 QONNX = "qonnx.custom_op.general"
 QONNX_ALIASES = (QONNX, "finn.custom_op.general", "onnx.brevitas", STANDARD)
 """Domains in which exporters have put the operators of QONNX; the last is what old ones left."""

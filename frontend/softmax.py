@@ -18,9 +18,13 @@ from gatesmith.ops.softmax import Softmax
 )
 def convert(call: Call) -> Activation:
     """Real softmax within a frame."""
-    x = call.real_activation()
+    return softmax(call, call.real_activation(), call.opset)
+
+
+def softmax(call: Call, x: Activation, opset: int) -> Activation:
+    """Along the attribute ``axis``, as this opset means it."""
     axis = call.frame_axis(call.integer("axis"), x)
-    if call.opset < 13:
+    if opset < 13:
         y = call.emit(Softmax(len(x.frame) - axis), x.node)
         return Activation(y, x.batched, x.kind)
     node, back = along_last(call, x, axis)

@@ -38,12 +38,11 @@ from gatesmith.ops.const import Const
 from gatesmith.ops.input import Input
 
 _HINTS = {
-    "Conv": "gatesmith builds fully connected networks so far",
-    "LogSoftmax": "export without it: the arg-max of the logits is the same",
     "FloatQuant": "quantize to integers (Quant) instead of minifloats",
-    "Trunc": "export with Quant in its place",
-    "Sigmoid": "use Relu, Clip or Sign, or move it behind the last output, to software",
-    "Tanh": "use Clip(-1, 1), or move it behind the last output, to software",
+    "Hardmax": "use ArgMax: it gives the index of the same element",
+    "LpPool": "use AveragePool or MaxPool",
+    "LSTM": "unroll it into MatMul, Sigmoid and Tanh, or use a 1-D convolution",
+    "GRU": "unroll it into MatMul, Sigmoid and Tanh, or use a 1-D convolution",
 }
 
 
@@ -214,7 +213,7 @@ class Walk:
 
     def _unsupported_error(self, key: tuple[str, str], nodes: list[onnx.NodeProto]) -> UserError:
         domain, op = key
-        taken = ", ".join(sorted({name for _, name in converters()}))
+        taken = len({name for _, name in converters()})
         full = f"{domain}.{op}" if domain else op
         functions = {(f.domain, f.name) for f in self.prepared.model.functions}
         fix = [_HINTS[op]] if op in _HINTS else []
@@ -226,7 +225,7 @@ class Walk:
             "frontend.unsupported-op",
             f"operator {full} is not supported",
             where=f"{self.file}, node{plural} {', '.join(label(node) for node in nodes)}",
-            why=f"operators taken on values that the network computes: {taken}",
+            why=f"it is none of the {taken} operators taken (docs/onnx-node-tests.md lists them)",
             fix=tuple(fix),
         )
 

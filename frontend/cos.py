@@ -1,0 +1,14 @@
+"""ONNX Cos."""
+
+from __future__ import annotations
+
+from gatesmith.frontend.call import Call
+from gatesmith.frontend.functions import function
+from gatesmith.frontend.registry import converter
+from gatesmith.frontend.values import Activation
+
+
+@converter("Cos", since=7)
+def convert(call: Call) -> Activation:
+    """Real, element by element."""
+    return function(call, "cos")

@@ -1,0 +1,14 @@
+"""ONNX ReduceMax."""
+
+from __future__ import annotations
+
+from gatesmith.frontend.call import Call
+from gatesmith.frontend.reductions import attributes, reduction
+from gatesmith.frontend.registry import converter
+from gatesmith.frontend.values import Activation
+
+
+@converter("ReduceMax", inputs=(1, 2), attributes=attributes(inputs_since=18))
+def convert(call: Call) -> Activation:
+    """Over axes that are known at import; not over the batch."""
+    return reduction(call, "max")
