@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
@@ -15,6 +16,9 @@ from gatesmith.quant.rules import Argument, Context, one_form, rule
 def lower_dequantize(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     """(scale * n + offset) / denominator."""
     op = cast(Dequantize, node.op)
+    (form,) = args
+    if isinstance(form, Form) and form.host:
+        return replace(form, host=(*form.host, "dequantization"))
     share = Fraction(1, op.denominator)
     step = Scale(rationals(op.scale.data) * share, rationals(op.offset.data) * share)
     return one_form(ctx, node, args).then(step)

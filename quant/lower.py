@@ -16,19 +16,56 @@ import importlib
 import pkgutil
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil, floor
 
 import gatesmith.quant
 from gatesmith.errors import UserError, raise_all
-from gatesmith.ir import Affine, Array, Graph, IntType, Node
+from gatesmith.ir import Affine, Graph, IntType, Node
 from gatesmith.ops.const import Const
+from gatesmith.ops.conv import Conv
 from gatesmith.ops.input import Input
 from gatesmith.ops.mat_mul import MatMul
 from gatesmith.ops.registry import stems
-from gatesmith.ops.requantize import Requantize
-from gatesmith.quant.form import Clamp, Form, Scale
-from gatesmith.quant.mat_mul import float_weights, quantized
+from gatesmith.quant.form import Form
+from gatesmith.quant.layout import reshape, settled, stream_axes
+from gatesmith.quant.mat_mul import quantized
+from gatesmith.quant.product import float_weights
+from gatesmith.quant.quantizer import stream_input
 from gatesmith.quant.rules import RULES, Argument, Context
+from gatesmith.quant.whole import whole
+
+
+@dataclass(frozen=True, slots=True)
+class InputPort:
+    """How the outside meets an input of the integer graph.
+
+    Attributes:
+        node: Name of the integer Input node.
+        real_node: Name of the Input node in the real graph.
+        host_quantizer: Name of the real graph's node whose codes the input carries; None when the
+            input's integers were declared.
+        axes: Order in which the axes of the model's input (or of the host quantizer's codes) stand
+            on the stream; None for their own.
+    """
+
+    node: str
+    real_node: str
+    host_quantizer: str | None
+    axes: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPort:
+    """How the outside meets an output.
+
+    Attributes:
+        shape: In the model.
+        axes: Order in which its axes stand on the stream; None for their own.
+        host: Operators left to the host.
+    """
+
+    shape: tuple[int, ...]
+    axes: tuple[int, ...] | None
+    host: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,56 +74,76 @@ class Lowered:
 
     Attributes:
         graph: Integer graph; output nodes carry their meaning.
-        shapes: Shape of each output in the model.
-        host: Operators left to the host, by output.
-        host_quantizer: Name of the real graph's node whose codes the input carries; None when the
-            input's integers were declared.
+        inputs: In the order of its Input nodes.
+        outputs: In the order of its outputs.
         notes: Things the user should know.
     """
 
     graph: Graph
-    shapes: tuple[tuple[int, ...], ...]
-    host: tuple[tuple[str, ...], ...]
-    host_quantizer: str | None
+    inputs: tuple[InputPort, ...]
+    outputs: tuple[OutputPort, ...]
     notes: tuple[str, ...]
 
 
 def lower(real: Graph, model: str) -> Lowered:
     """Integer graph that computes what ``real`` means. Errors: ``quant.*``."""
     _load_rules()
-    ctx = Context(model)
-    values: dict[Node, Argument | None] = {}  # None: a problem was reported, or depends on one
-    errors: list[UserError] = []
-    for node in real:
-        try:
-            values[node] = _lower_node(ctx, node, values)
-        except UserError as error:
-            errors.append(error)
-            values[node] = None
-        if values[node] is None and isinstance(node.op, MatMul) and not quantized(node):
-            errors.append(float_weights(ctx, node))
+    ctx = Context(model, real=real)
+    values = _lower_all(ctx, real)
     outputs: list[Node] = []
-    forms = [form for node in real.outputs if isinstance(form := values[node], Form)]
+    ports: list[OutputPort] = []
     for node in real.outputs:
         form = values[node]
         try:
             if form is not None:
-                outputs.append(_output(ctx, node, form))
+                result, axes = _output(ctx, node, form)
+                outputs.append(result)
+                host = form.host if isinstance(form, Form) else ()
+                ctx.notes.extend(f"left to the host: {op}" for op in host)
+                ports.append(OutputPort(node.type.shape, axes, host))
         except UserError as error:
-            errors.append(error)
-    raise_all(_merged(errors))
-    for form in forms:
-        ctx.notes.extend(f"left to the host: {op}" for op in form.host)
-    told = {node.name: node for node in outputs}
-    bare = Graph(tuple(outputs), real.name)
-    graph = bare.rewrite(lambda node, _: _tell(node, told.get(node.name)))
-    return Lowered(
-        graph,
-        tuple(node.type.shape for node in real.outputs),
-        tuple(form.host for form in forms),
-        ctx.host_quantizer.name if ctx.host_quantizer else None,
-        tuple(ctx.notes),
-    )
+            ctx.errors.append(error)
+    raise_all(_merged(ctx.errors))
+    graph = _named_once(_told(Graph(tuple(outputs), real.name)))
+    entries = (node for node in graph if isinstance(node.op, Input))
+    inputs = tuple(_input_port(ctx, node.name) for node in entries)
+    return Lowered(graph, inputs, tuple(ports), tuple(ctx.notes))
+
+
+def _lower_all(ctx: Context, real: Graph) -> dict[Node, Argument | None]:
+    """Value of every node; None where a problem was reported, or where it depends on one."""
+    values: dict[Node, Argument | None] = {}
+    for node in real:
+        try:
+            values[node] = _lower_node(ctx, node, values)
+        except UserError as error:
+            ctx.errors.append(error)
+            values[node] = None
+        if values[node] is None and isinstance(node.op, MatMul | Conv) and not quantized(node):
+            ctx.errors.append(float_weights(ctx, node))
+    return values
+
+
+def _input_port(ctx: Context, name: str) -> InputPort:
+    real, axes = ctx.inputs[name], ctx.axes[name]
+    quantizer = ctx.host_quantizers.get(real)
+    own = axes == tuple(range(len(axes)))
+    return InputPort(name, real, quantizer.name if quantizer else None, None if own else axes)
+
+
+def _named_once(graph: Graph) -> Graph:
+    """Another name for every node that shares one (a threshold in two encodings)."""
+    taken: set[str] = set()
+
+    def rename(node: Node, _users: object) -> Node | None:
+        name, count = node.name, 1
+        while name in taken:
+            count += 1
+            name = f"{node.name}_{count}"
+        taken.add(name)
+        return None if name == node.name else replace(node, name=name)
+
+    return graph.rewrite(rename)
 
 
 def _merged(errors: list[UserError]) -> list[UserError]:
@@ -100,11 +157,26 @@ def _merged(errors: list[UserError]) -> list[UserError]:
     ]
 
 
-def _tell(node: Node, told: Node | None) -> Node | None:
-    """Give a node that is an output its meaning also where it is read inside the graph."""
-    if told is None or node.meaning is not None:
-        return None
-    return replace(node, meaning=told.meaning, origin=told.origin, tensor=told.tensor)
+def _told(graph: Graph) -> Graph:
+    """Outputs that are read inside the graph as well become one node, with its meaning."""
+    told: dict[str, Node] = {}
+    for output in graph.outputs:  # of several with one name, each with its own meaning, the first
+        told.setdefault(output.name, output)
+    done: dict[str, Node] = {}
+
+    def tell(node: Node, _users: object) -> Node | None:
+        end = told.get(node.name)
+        if end is None or end.op != node.op:
+            return None
+        if node.tensor is not None and node.tensor != end.tensor:
+            return None
+        first = done.setdefault(
+            node.name,
+            replace(node, meaning=end.meaning, origin=end.origin, tensor=end.tensor),
+        )
+        return first if first.args == node.args else None
+
+    return graph.rewrite(tell)
 
 
 def _load_rules() -> None:
@@ -149,13 +221,13 @@ def _since_base(form: Form) -> tuple[str, ...]:
 def _input(ctx: Context, node: Node) -> Form:
     """An integer input is a base; a real one waits for its first quantizer."""
     if not isinstance(node.type.elem, IntType):
-        return Form(None, node.type.shape)
+        return Form(None, node.type.shape, source=node)
     ctx.origin = node.origin
-    return Form(ctx.node("x", node.op, (), node.meaning), node.type.shape)
+    return stream_input(ctx, node, node, node.type.shape, node.type.elem, meaning=node.meaning)
 
 
-def _output(ctx: Context, node: Node, form: Argument) -> Node:
-    """Integer node of an output, with its meaning."""
+def _output(ctx: Context, node: Node, form: Argument) -> tuple[Node, tuple[int, ...] | None]:
+    """Integer node of an output, with its meaning, and the order of its axes."""
     if not isinstance(form, Form):
         raise ctx.error(
             "quant.constant-output",
@@ -164,8 +236,11 @@ def _output(ctx: Context, node: Node, form: Argument) -> Node:
             "it does not depend on the input, so there is nothing to build",
             "remove this output from the model",
         )
-    base = form.base
-    if base is None or isinstance(base.op, Input):
+    ctx.origin = form.origin
+    axes = stream_axes(form)
+    if form.base is not None:
+        form = _real_output(ctx, node, form)
+    if form.base is None or (isinstance(form.base.op, Input) and form.order is None):
         raise ctx.error(
             "quant.nothing-to-build",
             "an output of the model is its input",
@@ -173,20 +248,16 @@ def _output(ctx: Context, node: Node, form: Argument) -> Node:
             "no layer with hardware lies between them",
             "check that the right model was exported",
         )
-    if form.order is not None:
-        raise ctx.error(
-            "quant.output-order",
-            "the output is transposed",
-            node,
-            "the stream carries the elements in the order in which they are computed",
-            "remove the final Transpose and let the host reorder the output",
-        )
-    ctx.origin = form.origin
-    base, form = _clamped(ctx, node, base, form)
-    scale = form.affine()
-    assert scale is not None
+    if axes is None:
+        form, axes = settled(ctx, form), tuple(range(len(form.shape)))
+    base = form.base
+    assert base is not None
+    long = tuple(form.shape[axis] for axis in axes)
+    if base.type.shape != long and axes != tuple(range(len(axes))):
+        base = reshape(ctx, base, long)
+        form = Form(base, long, form.transposed(axes).steps)
     entries = form.channel_chains()
-    if len(entries) not in (1, base.type.channels):
+    if entries is None or len(entries) not in (1, base.type.channels):
         raise ctx.error(
             "quant.output-scale",
             "the scale of the output changes from position to position",
@@ -196,28 +267,16 @@ def _output(ctx: Context, node: Node, form: Argument) -> Node:
         )
     pairs = [c[0][1:] if c else (Fraction(1), Fraction(0)) for c, _ in entries]
     meaning = Affine(_short([p[0] for p in pairs]), _short([p[1] for p in pairs]))
-    origin = base.origin + _since_base(replace(form, base=base))
-    return replace(base, meaning=meaning, origin=origin, tensor=node.tensor)
+    origin = base.origin + _since_base(replace(form, base=base, origin=ctx.origin))
+    result = replace(base, meaning=meaning, origin=origin, tensor=node.tensor)
+    return result, None if axes == tuple(range(len(axes))) else axes
 
 
-def _short(values: list[Fraction]) -> tuple[Fraction, ...]:
-    return tuple(values[:1]) if len(set(values)) == 1 else tuple(values)
-
-
-def _clamped(ctx: Context, node: Node, base: Node, form: Form) -> tuple[Node, Form]:
-    """A Relu or Clip before the output, where its limits are integers of the base."""
-    if form.affine() is not None:
-        return base, form
-    entries = form.channel_chains()
-    match form.steps:
-        case (Scale(), Clamp()) if len(entries) == 1:
-            ((_, mul, add), (_, lo, hi)) = entries[0][0]
-            ends = [None if end is None or not mul else (end - add) / mul for end in (lo, hi)]
-        case (Clamp(lo=lo, hi=hi),):
-            mul, ends = Fraction(1), [lo, hi]
-        case _:
-            mul, ends = Fraction(0), []
-    if not mul or any(end is not None and end.denominator != 1 for end in ends):
+def _real_output(ctx: Context, node: Node, form: Form) -> Form:
+    """The form as an affine map of integers, a final activation included where it has some."""
+    try:
+        return whole(ctx, node, form)
+    except UserError as error:
         raise ctx.error(
             "quant.real-output",
             "the model ends in an activation that no integer stands for",
@@ -225,11 +284,8 @@ def _clamped(ctx: Context, node: Node, base: Node, form: Form) -> tuple[Node, Fo
             "its limits lie between the integers of the last accumulator",
             "put a quantizer behind the last activation",
             "end the model before the activation and let the host apply it",
-        )
-    x = base.type.int_elem
-    least, most = ends if mul > 0 else reversed(ends)
-    lo_code = x.lo if least is None else min(max(x.lo, ceil(least)), x.hi)
-    hi_code = x.hi if most is None else max(min(x.hi, floor(most)), x.lo)
-    op = Requantize(Array([1]), Array([0]), 0, IntType(lo_code, hi_code))
-    clamp = ctx.node(node.name, op, (base,))
-    return clamp, replace(form, base=clamp, steps=form.steps[:1] if len(form.steps) > 1 else ())
+        ) from error
+
+
+def _short(values: list[Fraction]) -> tuple[Fraction, ...]:
+    return tuple(values[:1]) if len(set(values)) == 1 else tuple(values)

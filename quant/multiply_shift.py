@@ -21,11 +21,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.ir import Array, Ints, IntType
 from gatesmith.ops.requantize import Requantize
 
-MAX_SHIFT = 30
+MAX_SHIFT = 44
 
 MAX_PRODUCT = 60
 """Widest product in bits: the reference computes it in 64."""
@@ -99,47 +100,80 @@ def search(
     channels: list[Steps], x: IntType, out: IntType
 ) -> tuple[list[int], list[int], int] | None:
     """(mul, add, shift) of every channel, or None when there is none up to MAX_SHIFT."""
+    alike = {(c.edges.tobytes(), c.rising, c.slope): c for c in channels}
+    distinct = list(alike.values())
+    edges = np.stack([c.edges for c in distinct])
+    rising = np.array([c.rising for c in distinct])[:, None]
+    place = {key: index for index, key in enumerate(alike)}
     for shift in range(MAX_SHIFT + 1):
-        found = [_fit(channel, x, out, shift) for channel in channels]
-        if all(pair is not None for pair in found):
-            pairs = [pair for pair in found if pair is not None]
-            return [m for m, _ in pairs], [a for _, a in pairs], shift
-    return None
-
-
-def _fit(channel: Steps, x: IntType, out: IntType, shift: int) -> tuple[int, int] | None:
-    """The (mul, add) of one channel for one shift."""
-    near = channel.slope * (1 << shift)
-    centre = round(near)
-    for mul in sorted(range(centre - 2, centre + 3), key=lambda m: abs(m - near)):
-        if (mul > 0) != channel.rising and mul != 0:
-            continue
-        if max(abs(x.lo), abs(x.hi)) * abs(mul) >= 1 << 60:
+        found = _fit(distinct, edges, rising, (x, out), shift)
+        if found is _TOO_WIDE:
             return None
-        interval = _interval(channel, x, out, shift, mul)
-        if interval is not None and interval[0] <= interval[1]:
-            return mul, _simplest(*interval)
+        if found is not None:
+            at = [place[c.edges.tobytes(), c.rising, c.slope] for c in channels]
+            return [found[0][i] for i in at], [found[1][i] for i in at], shift
     return None
+
+
+_TOO_WIDE: tuple[list[int], list[int]] = ([], [])
+
+
+def _fit(
+    channels: list[Steps],
+    edges: Ints,
+    rising: NDArray[np.bool_],
+    types: tuple[IntType, IntType],
+    shift: int,
+) -> tuple[list[int], list[int]] | None:
+    """The (mul, add) of all channels for one shift: of the muls next to the slope, the nearest."""
+    x, _ = types
+    near = [c.slope * (1 << shift) for c in channels]
+    if max(map(abs, near)) * max(abs(x.lo), abs(x.hi)) >= 1 << 60:
+        return _TOO_WIDE
+    tried = np.array([_nearest(value) for value in near], np.int64)
+    mul = np.zeros(len(channels), np.int64)
+    least, most = np.ones_like(mul), np.zeros_like(mul)
+    for column in tried.T:
+        usable = ((column > 0) == rising[:, 0]) | (column == 0)
+        low, high = _interval(edges, rising, types, shift, column)
+        new = usable & (low <= high) & (least > most)
+        mul, least, most = (
+            np.where(new, a, b) for a, b in ((column, mul), (low, least), (high, most))
+        )
+    if (least > most).any():
+        return None
+    pairs = zip(least.tolist(), most.tolist(), strict=True)
+    return mul.tolist(), [_simplest(low, high) for low, high in pairs]
+
+
+def _nearest(value: Fraction) -> list[int]:
+    """The five integers nearest to a slope, nearest first."""
+    centre = round(value)
+    above = value > centre
+    return [centre + (d if above else -d) for d in (0, 1, -1, 2, -2)]
 
 
 def _interval(
-    channel: Steps, x: IntType, out: IntType, shift: int, mul: int
-) -> tuple[int, int] | None:
-    """Closed interval of ``add`` under which every step is where it must be."""
-    level = (out.lo + 1 + np.arange(len(channel.edges), dtype=np.int64)) << shift
-    edge = channel.edges
-    met, unmet = (edge, edge - x.step) if channel.rising else (edge - x.step, edge)
-    inside_met = (met >= x.lo) & (met <= x.hi)
-    inside_unmet = (unmet >= x.lo) & (unmet <= x.hi)
+    edges: Ints,
+    rising: NDArray[np.bool_],
+    types: tuple[IntType, IntType],
+    shift: int,
+    mul: Ints,
+) -> tuple[Ints, Ints]:
+    """Closed interval of ``add`` of each channel under which every step is where it must be."""
+    x, out = types
+    level = (out.lo + 1 + np.arange(edges.shape[1], dtype=np.int64)) << shift
+    met = np.where(rising, edges, edges - x.step)
+    unmet = np.where(rising, edges - x.step, edges)
     # A step outside the range still bounds: the nearest end of the range must be on its side.
-    met = np.where(inside_met, met, x.lo if channel.rising else x.hi)
-    unmet = np.where(inside_unmet, unmet, x.hi if channel.rising else x.lo)
-    everywhere = edge <= x.lo if channel.rising else edge > x.hi
-    nowhere = edge > x.hi if channel.rising else edge <= x.lo
-    least = (level - met * mul)[~nowhere]
-    most = (level - unmet * mul - 1)[~everywhere]
+    met = np.where((met >= x.lo) & (met <= x.hi), met, np.where(rising, x.lo, x.hi))
+    unmet = np.where((unmet >= x.lo) & (unmet <= x.hi), unmet, np.where(rising, x.hi, x.lo))
+    everywhere = np.where(rising, edges <= x.lo, edges > x.hi)
+    nowhere = np.where(rising, edges > x.hi, edges <= x.lo)
     big = 1 << 61
-    return int(least.max(initial=-big)), int(most.min(initial=big))
+    least = np.where(nowhere, -big, level - met * mul[:, None]).max(axis=1, initial=-big)
+    most = np.where(everywhere, big, level - unmet * mul[:, None] - 1).min(axis=1, initial=big)
+    return least, most
 
 
 def _simplest(least: int, most: int) -> int:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Node, Op, Reals
+from gatesmith.ir import Affine, Graph, Node, Op, Reals
 from gatesmith.ops.const import Const
 from gatesmith.quant.form import Form
 
@@ -31,17 +31,28 @@ class Context:
     Attributes:
         model: Name of the model's file, for messages.
         notes: Things the user should know.
+        errors: Problems so far.
         names: Names given to integer nodes so far.
         origin: ONNX nodes that the node being lowered stands for, those folded into it included.
-        host_quantizer: The real node whose codes the input stream carries, when the model's own
-            first quantizer decides; what is before it is the host's.
+        made: Integer nodes that a second reader can share, by what they are.
+        real: The graph that is lowered.
+        inputs: Name of each integer Input node by that of the real one.
+        host_quantizers: For a real input whose codes the model's own first quantizer decides: that
+            quantizer; what is before it is the host's.
+        axes: For each integer Input node by name: the order in which the axes of the model's input
+            (or of the host quantizer's codes) stand on the stream.
     """
 
     model: str
     notes: list[str] = field(default_factory=list)
+    errors: list[UserError] = field(default_factory=list)
     names: set[str] = field(default_factory=lambda: set(RESERVED))
     origin: tuple[str, ...] = ()
-    host_quantizer: Node | None = None
+    made: dict[tuple[Any, ...], Node] = field(default_factory=dict)
+    real: Graph = field(default_factory=lambda: Graph(()))
+    inputs: dict[str, str] = field(default_factory=dict)
+    host_quantizers: dict[str, Node] = field(default_factory=dict)
+    axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def node(
         self, name: str, op: Op, args: tuple[Node, ...], meaning: Affine | None = None
@@ -53,6 +64,13 @@ class Context:
             unique = f"{name}_{count}"
         self.names.add(unique)
         return Node(unique, op, args, self.origin, meaning=meaning)
+
+    def shared(self, name: str, op: Op, arg: Node) -> Node:
+        """New integer node, or the one that already does the same to ``arg``."""
+        key = ("shared", op, arg)
+        if key not in self.made:
+            self.made[key] = self.node(name, op, (arg,))
+        return self.made[key]
 
     def where(self, real: Node) -> str:
         """Place of a node in the user's terms."""
@@ -99,8 +117,8 @@ def no_host(ctx: Context, node: Node, form: Form) -> None:
             "quant.behind-host",
             f"{type(node.op).__name__} follows {form.host[-1]}, which is left to the host",
             node,
-            "Softmax is built only at the end of a model, where the host computes it, and before "
-            "ArgMax or TopK, where it changes nothing",
+            "the logarithm of a Softmax has no integer form, and a Softmax that nothing else reads "
+            "is left to the host, or left out before ArgMax or TopK",
             "end the model before the Softmax",
             "move the Softmax behind this node",
         )

@@ -22,7 +22,10 @@ def lower_sign(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     above, at_least = Bound(forms.ZERO, strict=True), Bound(forms.ZERO, strict=False)
     if form.base is not None:
         x = form.base.type.int_elem
-        chains = {chain for chain, _ in form.channel_chains()}
-        if all(edge(chain, above, x) == edge(chain, at_least, x) for chain in chains):
+        chains = {chain for chain, _ in form.channel_chains() or ()}
+        tabled = any(step[0] == "lookup" for chain in chains for step in chain)
+        if not tabled and all(
+            edge(chain, above, x) == edge(chain, at_least, x) for chain in chains
+        ):
             return apply(ctx, node, form, Quantizer(BIPOLAR, lambda _k: at_least))
     return apply(ctx, node, form, Quantizer(TERNARY, lambda k: above if k == 1 else at_least))

@@ -16,6 +16,7 @@ from gatesmith.ir import Array, IntType, Node
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.top_k import TopK
 from gatesmith.quant.form import Form
+from gatesmith.quant.layout import settled
 from gatesmith.quant.order_keys import order_keys
 from gatesmith.quant.rules import Argument, Context, rule
 
@@ -34,6 +35,8 @@ def lower_top_k(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
 
 def _keys(ctx: Context, node: Node, form: Form) -> tuple[Node, bool]:
     """Integer node ordered as the form is, and whether it is so upwards."""
+    if form.order is not None and form.base is not None:
+        form = settled(ctx, form)
     scale = form.affine()
     channels = form.shape[-1] if form.shape else 1
     plain = form.base is not None and form.order is None and form.base.type.channels == channels
@@ -48,7 +51,7 @@ def _keys(ctx: Context, node: Node, form: Form) -> tuple[Node, bool]:
         )
     assert form.base is not None
     params = form.channel_chains()
-    if len(params) not in (1, channels):
+    if params is None or len(params) not in (1, channels):
         raise ctx.error(
             "quant.scale-per-position",
             "the scale of the input changes from position to position",
