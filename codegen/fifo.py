@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.parts import memory_cost, memory_style
 from gatesmith.codegen.render import plain
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
 
 
@@ -65,12 +65,26 @@ class FifoStage(Stage):
         """One beat a cycle; a single place is filled and emptied in turn."""
         return self.x.beats * (2 if self.depth == 1 else 1)
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """``latency`` edges later; with one place a beat waits until the one before has left."""
+        (edges,) = arrivals
         if self.depth > 1:
-            return arrivals + self.latency
+            return edges + self.latency
         order = 2 * np.arange(self.x.beats)
-        return order + np.maximum.accumulate(arrivals - order) + self.latency
+        return order + np.maximum.accumulate(edges - order) + self.latency
+
+    def timing(self) -> Timing:
+        """A slot is a beat's way to the output, where it waits as one of ``depth`` beats.
+
+        With one place a second slot empties it, so that the next beat comes an edge later.
+        """
+        order = np.arange(self.x.beats)
+        if self.depth > 1:
+            read = self.latency - 1
+            return replace(Timing.straight(self.x.beats, 1), wait=(read,), keep=(self.depth - 1,))
+        gives = np.tile([True, False], self.x.beats)
+        needs, frees = np.repeat(order + 1, 2), np.repeat(order + 1, 2) - gives
+        return Timing((needs,), (0,), (frees,), (1,), gives, delay=1, room=1)
 
     def cost(self) -> Cost:
         """Memory (parts.memory_cost), two pointers and a count, two LUTs a bit of them."""

@@ -8,21 +8,30 @@ exact for the cost formulas of the blocks; width converters are not weighed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isqrt
 
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.gather import granularity
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.errors import UserError, raise_all
 from gatesmith.ir import Graph, Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.depthwise import Depthwise
+from gatesmith.ops.gather import Gather
+from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.threshold import Threshold
+from gatesmith.ops.window import Window
 
 DEFAULT_CYCLES = 1024
 """Target when the user names none: small, and 100,000 frames a second at about 100 MHz. A network
 of more vectors a frame than that gets a cycle for each."""
+
+
+MACS_A_CYCLE = 256
+"""Multiplications a cycle that the default target aims at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,12 @@ class Fold:
 
     pe: int
     simd: int
+
+    def cycles(self, node: Node) -> int:
+        """Cycles a frame of a Dense under this fold."""
+        assert isinstance(node.op, Dense)
+        outs, ins = node.op.weights.shape
+        return node.type.vectors * (outs // self.pe) * (ins // self.simd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +84,7 @@ def choose_folds(graph: Graph, target: Target) -> dict[Node, Fold]:
     errors: list[UserError] = []
     hand = _by_hand(layers, target.by_hand, errors)
     folds: dict[Node, Fold] = {}
-    cycles = target.cycles
-    if cycles is None:
-        cycles = max([DEFAULT_CYCLES, *(node.type.vectors for node in layers)])
+    cycles = budget(graph, target)
     behind = {n.args[0]: n for n in graph if isinstance(n.op, Threshold)}
     for node in layers:
         fold = hand.get(node) or _cheapest(node, behind.get(node), cycles)
@@ -83,16 +96,62 @@ def choose_folds(graph: Graph, target: Target) -> dict[Node, Fold]:
     return folds
 
 
+def budget(graph: Graph, target: Target) -> int:
+    """Most cycles a frame of every stage: the target, or a default.
+
+    The default lets every sliding window give one tap a cycle and spends about MACS_A_CYCLE
+    multiplications a cycle, so that a network of any size becomes a core of a moderate one.
+    """
+    if target.cycles is not None:
+        return target.cycles
+    work = sum(operations(node) for node in graph)
+    slowest = max((fewest_cycles(node) for node in graph), default=1)
+    return max(DEFAULT_CYCLES, slowest, work // MACS_A_CYCLE)
+
+
+def operations(node: Node) -> int:
+    """Multiplications, or what stands in their place, of one frame."""
+    match node.op:
+        case Dense(weights=weights):
+            return weights.data.size * node.type.vectors
+        case Depthwise(kernel=(kh, kw)) | MaxPool(kernel=(kh, kw)):
+            return kh * kw * node.type.size
+        case _:
+            return 0
+
+
+def fewest_cycles(node: Node) -> int:
+    """Cycles of a stage as wide as its channels, and a tap of a window a cycle.
+
+    A Gather is as wide as the beats that it moves.
+    """
+    op = node.op
+    match op:
+        case Window(groups=groups):
+            return max(node.args[0].type.vectors, node.type.vectors * op.taps * groups)
+        case Depthwise(kernel=(kh, kw)) | MaxPool(kernel=(kh, kw)):
+            return max(node.args[0].type.vectors, node.type.vectors * kh * kw)
+        case Dense(groups=groups):
+            return node.type.vectors * groups
+        case Gather():
+            x, y = node.args[0].type, node.type
+            most = granularity(op.index.data.reshape(-1), x.channels, y.channels)
+            return max(x.size, y.size) // most
+        case _:
+            return node.type.vectors
+
+
 def _cheapest(node: Node, threshold: Node | None, cycles: int) -> Fold | None:
     """The least price among all folds that meet the target; None when none does."""
-    x = node.args[0].type
-    ins, outs = x.channels, node.type.channels
+    assert isinstance(node.op, Dense)
+    outs, ins = node.op.weights.shape
     best: tuple[float, int, int] | None = None
-    for pe in divisors(outs):
+    for pe in divisors(outs // node.op.groups):
         for simd in divisors(ins):
-            if x.vectors * (outs // pe) * (ins // simd) > cycles:
+            fold = Fold(pe, simd)
+            if fold.cycles(node) > cycles:
                 continue
-            cost = fold_cost(node, threshold, Fold(pe, simd))
+            cost = fold_cost(node, threshold, fold)
             best = min(best, (price(cost), pe, simd)) if best else (price(cost), pe, simd)
     return None if best is None else Fold(best[1], best[2])
 
@@ -101,12 +160,14 @@ def fold_cost(node: Node, threshold: Node | None, fold: Fold) -> Cost:
     """Cost of a Dense under a fold, with the Threshold behind it that runs at its lanes."""
     assert isinstance(node.op, Dense)
     x = node.args[0].type
-    source = Stream(x.int_elem, x.channels, x.vectors, fold.simd)
+    groups, ins = node.op.groups, node.op.weights.shape[1]
+    source = Stream(x.int_elem, ins, x.vectors * groups, fold.simd)
     dense = DenseStage(node.name, node.name, (), node.name, node.op, source, fold.pe)
     if threshold is None:
         return dense.cost()
     assert isinstance(threshold.op, Threshold)
-    behind = ThresholdStage("t", "t", (), "t", threshold.op, dense.sink)
+    sink = replace(dense.sink, channels=node.type.channels, vectors=node.type.vectors)
+    behind = ThresholdStage("t", "t", (), "t", threshold.op, sink)
     return dense.cost() + behind.cost()
 
 
@@ -121,7 +182,7 @@ def _by_hand(
             errors.append(_unknown_layer(name, layers))
             continue
         (node,) = found
-        outs, ins = node.type.channels, node.args[0].type.channels
+        outs, ins = _sides(node)
         if pe < 1 or simd < 1 or outs % pe or ins % simd:
             errors.append(_does_not_divide(node, pe, simd))
             continue
@@ -140,7 +201,7 @@ def _unknown_layer(name: str, layers: list[Node]) -> UserError:
 
 
 def _does_not_divide(node: Node, pe: int, simd: int) -> UserError:
-    outs, ins = node.type.channels, node.args[0].type.channels
+    outs, ins = _sides(node)
     return UserError(
         "codegen.fold",
         f"PE={pe}, SIMD={simd} cannot fold {node.name}",
@@ -153,8 +214,15 @@ def _does_not_divide(node: Node, pe: int, simd: int) -> UserError:
     )
 
 
+def _sides(node: Node) -> tuple[int, int]:
+    """Outputs of a group and inputs of one."""
+    assert isinstance(node.op, Dense)
+    outs, ins = node.op.weights.shape
+    return outs // node.op.groups, ins
+
+
 def _out_of_reach(node: Node, target: Target) -> UserError:
-    least = node.args[0].type.vectors
+    least = fewest_cycles(node)
     return UserError(
         "codegen.target",
         f"{target.cycles} cycles a frame are out of reach",

@@ -10,7 +10,7 @@ import numpy as np
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import render, sv_int
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.requantize import Requantize
 
@@ -215,9 +215,14 @@ class RequantizeStage(Stage):
         """One beat a cycle."""
         return self.x.beats
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """``latency`` edges later."""
-        return arrivals + self.latency
+        (edges,) = arrivals
+        return edges + self.latency
+
+    def timing(self) -> Timing:
+        """A pipeline."""
+        return Timing.straight(self.x.beats, self.latency)
 
     def cost(self) -> Cost:
         """Per lane: multiplier, adder, clamp, and their registers; ROM as parts.memory_cost.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import plain
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
 
 
@@ -46,9 +46,14 @@ class SkidBufferStage(Stage):
         """One beat a cycle."""
         return self.x.beats
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """One edge later."""
-        return arrivals + 1
+        (edges,) = arrivals
+        return edges + 1
+
+    def timing(self) -> Timing:
+        """A slot is a beat's way into the output register; before it waits at most one more."""
+        return replace(Timing.straight(self.x.beats, 1), keep=(1,))
 
     def cost(self) -> Cost:
         """Two registers of W bits and two valid bits; a multiplexer of W bits."""

@@ -13,6 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gatesmith.codegen.cost import Cost
 from gatesmith.ir import Ints, IntType
 
@@ -46,9 +49,56 @@ class Stream:
         return self.lanes * self.elem.bits
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Timing:
+    """One frame of a stage as a row of slots, issued in order, at most one a clock edge.
+
+    Slot s is issued at the first edge t[s] behind t[s - 1] at which, of every input k, the beats
+    below ``needs[k][s]`` have been transferred ``wait[k]`` edges ago or earlier, and at most
+    ``room - 1`` output beats that were issued have not left. A slot with ``gives`` puts out one
+    beat (on every output), transferred at t[s] + delay at the earliest.
+    Input beat i has a place once a slot is issued with ``frees[k] > i - keep[k]`` (an edge later);
+    with ``keep`` 0 it is transferred at the very edge of the first slot that needs it.
+
+    Attributes:
+        needs: For each input, beats of the frame that must have come, by slot; ascending.
+        wait: For each input, edges from a beat's transfer to the first slot that can use it.
+        frees: For each input, beats of the frame that no later slot needs, by slot; ascending.
+        keep: For each input, beats that the stage can hold.
+        gives: Whether a slot puts out a beat; bool, by slot.
+        delay: Edges from a slot to the transfer of its output beat, when nothing stalls.
+        room: Output beats that can be under way.
+    """
+
+    needs: tuple[Ints, ...]
+    wait: tuple[int, ...]
+    frees: tuple[Ints, ...]
+    keep: tuple[int, ...]
+    gives: NDArray[np.bool_]
+    delay: int
+    room: int
+
+    @staticmethod
+    def straight(beats: int, delay: int, inputs: int = 1) -> Timing:
+        """A pipeline without memory: a beat of every input makes a beat, ``delay`` edges later."""
+        order = np.arange(1, beats + 1, dtype=np.int64)
+        return Timing(
+            (order,) * inputs,
+            (0,) * inputs,
+            (order,) * inputs,
+            (0,) * inputs,
+            np.ones(beats, np.bool_),
+            delay,
+            delay,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Stage(ABC):
-    """One block of the pipeline: one stream in, one stream out.
+    """One block of the pipeline: streams in, streams out; most have one of each.
+
+    Ports in the RTL: ``clk``, ``rst``, and ``s_axis_*`` and ``m_axis_*`` (tdata, tvalid, tready);
+    with several inputs ``s0_axis_*``, ``s1_axis_*``, ..., with several outputs ``m0_axis_*``, ...
 
     Attributes:
         name: Instance name, unique in the design, a Verilog identifier.
@@ -63,12 +113,32 @@ class Stage(ABC):
     @property
     @abstractmethod
     def source(self) -> Stream:
-        """Input stream."""
+        """Input stream; the first of several."""
 
     @property
     @abstractmethod
     def sink(self) -> Stream:
-        """Output stream."""
+        """Output stream; the first of several."""
+
+    @property
+    def sources(self) -> tuple[Stream, ...]:
+        """All input streams."""
+        return (self.source,)
+
+    @property
+    def sinks(self) -> tuple[Stream, ...]:
+        """All output streams."""
+        return (self.sink,)
+
+    def inward(self) -> tuple[str, ...]:
+        """Prefix of the ports of each input."""
+        count = len(self.sources)
+        return ("s_axis",) if count == 1 else tuple(f"s{k}_axis" for k in range(count))
+
+    def outward(self) -> tuple[str, ...]:
+        """Prefix of the ports of each output."""
+        count = len(self.sinks)
+        return ("m_axis",) if count == 1 else tuple(f"m{k}_axis" for k in range(count))
 
     @property
     @abstractmethod
@@ -86,11 +156,17 @@ class Stage(ABC):
         """Cycles a frame in steady state when nothing stalls (initiation interval)."""
 
     @abstractmethod
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """Clock edge at which each output beat is transferred, given that of each input beat.
 
-        For beats of a first frame entering an idle stage, with a sink that is always ready.
+        For beats of a first frame entering an idle stage, with sinks that are always ready. An
+        array for each input: the edges at which its beats are offered; the same result holds for
+        every output.
         """
+
+    def timing(self) -> Timing:
+        """The stage as a row of slots, for the depths of FIFOs (codegen/fifo_depth.py)."""
+        raise NotImplementedError(f"{type(self).__name__} has no timing yet")
 
     @abstractmethod
     def cost(self) -> Cost:

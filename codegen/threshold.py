@@ -10,7 +10,7 @@ import numpy as np
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import plain, render
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.threshold import Threshold
 
@@ -151,9 +151,14 @@ class ThresholdStage(Stage):
         """One beat a cycle."""
         return self.x.beats
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """``latency`` edges later."""
-        return arrivals + self.latency
+        (edges,) = arrivals
+        return edges + self.latency
+
+    def timing(self) -> Timing:
+        """A pipeline."""
+        return Timing.straight(self.x.beats, self.latency)
 
     def cost(self) -> Cost:
         """Per lane: steps comparators of b bits in b / 2 LUTs each, a count, the sum with LO.

@@ -1,21 +1,26 @@
-"""The top level: AXI4-Stream in, the stages in a row, AXI4-Stream out.
+"""The top level: AXI4-Stream in, the stages and the streams between them, AXI4-Stream out.
 
-Knows streams and nothing of what the stages do. Every stream between two stages is a signal named
-after the stage that drives it (``<stage>_tdata``, ``_tvalid``, ``_tready``), for a bench to tap.
+Knows streams and nothing of what the stages do. Every stream is a signal named after what drives
+it (``<stage>_tdata``, ``_tvalid``, ``_tready``; with several outputs ``<stage>_<k>_tdata``), for a
+bench to tap.
+
+A single input is ``s_axis_*``, each of several ``s_axis_<name>_*``; outputs are ``m_axis_*`` or
+``m_axis_<name>_*``.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.design import CorePort, Design, Driver, Placed
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream
 
-RESERVED = ("in", "s_axis", "m_axis")
-"""Streams of the top level itself: no stage may have these names."""
+RESERVED = ("s_axis", "m_axis")
+"""What the ports of the top level begin with: no stage and no stream may."""
 
 
 def byte_bits(bits: int) -> int:
@@ -27,68 +32,153 @@ def byte_bits(bits: int) -> int:
     return 8 * parts.ceil_div(bits, 8)
 
 
+def wires(design: Design) -> dict[Driver, str]:
+    """What the signals of each stream begin with, unique in the top level.
+
+    Raises:
+        ValueError: A name would be mistaken for a port of the top level.
+    """
+    bare = {Driver(port.name): port.name for port in design.inputs}
+    for stage in design:
+        several = len(stage.sinks) > 1
+        for k in range(len(stage.sinks)):
+            bare[Driver(stage.name, k)] = f"{stage.name}_{k}" if several else stage.name
+    if double := sorted(name for name in bare.values() if name.startswith(RESERVED)):
+        raise ValueError(f"names must not begin with s_axis or m_axis: {', '.join(double)}")
+    single = Counter(bare.values())
+    taken = set(bare.values())
+    named: dict[Driver, str] = {}
+    for driver, wanted in bare.items():
+        name = wanted
+        if single[name] > 1 and name != driver.name:  # port 0 of "a", and a stage called "a_0"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+        named[driver] = name
+    return named
+
+
+def prefixes(bare: str, ports: Sequence[CorePort]) -> tuple[str, ...]:
+    """What the ports of each input (``bare`` is s_axis) or output (m_axis) begin with."""
+    if len(ports) == 1:
+        return (bare,)
+    names = [port.name for port in ports]
+    if len(set(names)) < len(names):
+        raise ValueError(f"ports must have different names: {', '.join(names)}")
+    return tuple(f"{bare}_{name}" for name in names)
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """An input or output of the core, as the template needs it.
+
+    Attributes:
+        name: What it is called in comments: its name where there are several, else nothing.
+        prefix: What its ports begin with.
+        stream: Its shape.
+        wire: The stream inside.
+        number: Distinguishes its registers: nothing for a single one.
+    """
+
+    name: str
+    prefix: str
+    stream: Stream
+    wire: str
+    number: str
+
+    @property
+    def bits(self) -> int:
+        """Bits of tdata."""
+        return byte_bits(self.stream.width)
+
+    @property
+    def data(self) -> str:
+        """What an output puts on tdata: the stream, filled up with zeros (SystemVerilog)."""
+        fill = self.bits - self.stream.width
+        return f"{{{fill}'d0, {self.wire}_tdata}}" if fill else f"{self.wire}_tdata"
+
+    @property
+    def counter_bits(self) -> int:
+        """Bits of a counter of the beats of a frame."""
+        return parts.counter_bits(self.stream.beats)
+
+    @property
+    def told(self) -> str:
+        """Size and shape of a frame, for the header."""
+        s = self.stream
+        size = f"{s.channels * s.vectors} x {s.elem} a frame"
+        name = f"{self.name}: " if self.name else ""
+        return f"{name}{size}, {s.lanes} a beat, {s.beats} beat(s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A stage with the streams at its ports.
+
+    Attributes:
+        stage: The stage.
+        inward: (prefix of the ports, stream) of each input.
+        outward: The same of each output.
+        interval: Of the stage.
+    """
+
+    stage: Stage
+    inward: tuple[tuple[str, str], ...]
+    outward: tuple[tuple[str, str], ...]
+    interval: int
+
+    @property
+    def lanes(self) -> str:
+        """Lanes of its inputs and outputs, for the table in the header."""
+        sides = (self.stage.sources, self.stage.sinks)
+        ins, outs = ("+".join(str(stream.lanes) for stream in side) for side in sides)
+        return f"{ins} -> {outs}"
+
+    @property
+    def remark(self) -> str:
+        """ONNX names for a comment."""
+        return parts.remark(self.stage.origin)
+
+    @property
+    def parameters(self) -> str:
+        """Parameter assignment, with the blank behind it (SystemVerilog)."""
+        given = ", ".join(f".{name}({value})" for name, value in self.stage.parameters.items())
+        return f"#({given}) " if given else ""
+
+    @property
+    def connections(self) -> str:
+        """Every stream at its ports (SystemVerilog)."""
+        return ",\n".join(
+            f"        .{port}_{signal}({wire}_{signal})"
+            for port, wire in (*self.inward, *self.outward)
+            for signal in ("tdata", "tvalid", "tready")
+        )
+
+    @property
+    def streams(self) -> tuple[tuple[str, Stream], ...]:
+        """(signal, shape) of each output."""
+        return tuple((wire, s) for (_, wire), s in zip(self.outward, self.stage.sinks, strict=True))
+
+
 @dataclass(frozen=True, slots=True)
 class Top:
     """What templates/sv/top.sv.j2 is given, under the name ``hw``.
 
     Attributes:
         name: Name of the module.
-        stages: In the order of the data; each sink is the source of the next.
+        interval: Cycles a frame.
+        inputs: Inputs of the core.
+        outputs: Outputs of the core.
+        instances: Stages, drivers before readers.
         source_text: What the design was made from, for the header.
     """
 
     name: str
-    stages: tuple[Stage, ...]
+    interval: int
+    inputs: tuple[End, ...]
+    outputs: tuple[End, ...]
+    instances: tuple[Instance, ...]
     source_text: str
-
-    def __post_init__(self) -> None:
-        taken = Counter([stage.name for stage in self.stages] + list(RESERVED))
-        double = sorted(name for name, times in taken.items() if times > 1)
-        if double:
-            raise ValueError(
-                f"stage names must be unique and none of {RESERVED}: {', '.join(double)}"
-            )
-        for driver, reader in zip(self.stages, self.stages[1:], strict=False):
-            a, b = driver.sink, reader.source
-            if (a.elem, a.lanes, a.beats) != (b.elem, b.lanes, b.beats):
-                raise ValueError(f"{driver.name} drives {a}, but {reader.name} reads {b}")
-
-    @property
-    def head(self) -> Stream:
-        """Input stream."""
-        return self.stages[0].source
-
-    @property
-    def tail(self) -> Stream:
-        """Output stream."""
-        return self.stages[-1].sink
-
-    @property
-    def last_name(self) -> str:
-        """Stage that drives the output."""
-        return self.stages[-1].name
-
-    @property
-    def interval(self) -> int:
-        """Cycles a frame: that of the slowest stage."""
-        return max(stage.interval for stage in self.stages)
-
-    @property
-    def s_bits(self) -> int:
-        """Bits of s_axis_tdata."""
-        return byte_bits(self.head.width)
-
-    @property
-    def m_bits(self) -> int:
-        """Bits of m_axis_tdata."""
-        return byte_bits(self.tail.width)
-
-    @property
-    def m_data(self) -> str:
-        """Output data, filled up with zeros (SystemVerilog)."""
-        if self.m_bits == self.tail.width:
-            return f"{self.last_name}_tdata"
-        return f"{{{self.m_bits - self.tail.width}'d0, {self.last_name}_tdata}}"
 
     @property
     def pad(self) -> str:
@@ -97,47 +187,66 @@ class Top:
 
     @property
     def widest(self) -> str:
-        """The wider of the two ranges."""
-        return f"[{max(self.s_bits, self.m_bits) - 1}:0]"
+        """The widest of all ranges."""
+        return f"[{max(end.bits for end in (*self.inputs, *self.outputs)) - 1}:0]"
 
     def range(self, bits: int) -> str:
         """Range of a vector of ``bits``, as wide as the widest."""
         return f"[{bits - 1}:0]".ljust(len(self.widest))
 
-    def counter_bits(self, count: int) -> int:
-        """Bits of a counter of 0..count - 1."""
-        return parts.counter_bits(count)
-
-    def feeder(self, index: int) -> str:
-        """Name of the stream that feeds a stage."""
-        return self.stages[index - 1].name if index else "in"
-
-    def remark(self, origin: Sequence[str]) -> str:
-        """ONNX names for a comment."""
-        return parts.remark(origin)
-
-    def parameters(self, stage: Stage) -> str:
-        """Parameter assignment of an instance, with the blank behind it (SystemVerilog)."""
-        given = ", ".join(f".{name}({value})" for name, value in stage.parameters.items())
-        return f"#({given}) " if given else ""
+    @property
+    def frame_error(self) -> str:
+        """Whether any input saw a tlast at a wrong place (SystemVerilog)."""
+        return " || ".join(f"frame_error{end.number}_q" for end in self.inputs)
 
 
-def render_top(name: str, stages: Sequence[Stage], source: str = "") -> str:
+def render_top(design: Design, source: str = "") -> str:
     """Text of the top module.
 
     Args:
-        name: Name of the module.
-        stages: In the order of the data; each sink is the source of the next.
+        design: Stages and streams.
         source: What the design was made from (ONNX file and its hash), one line of the header.
 
     Raises:
-        ValueError: Two stages do not fit together, or a name is there twice.
+        ValueError: A name is taken.
     """
-    text = parts.remark([source]) if source else "a streaming network"
-    return render("sv/top.sv.j2", hw=Top(name, tuple(stages), text))
+    named = wires(design)
+    hw = Top(
+        design.name,
+        design.interval,
+        tuple(_ends("s_axis", design.inputs, [named[Driver(p.name)] for p in design.inputs])),
+        tuple(_ends("m_axis", design.outputs, [named[_driver(p)] for p in design.outputs])),
+        tuple(_instance(placed, named) for placed in design.placed),
+        parts.remark([source]) if source else "a streaming network",
+    )
+    return render("sv/top.sv.j2", hw=hw)
 
 
-def files(stages: Sequence[Stage]) -> Mapping[str, str]:
+def _driver(port: CorePort) -> Driver:
+    assert port.driver is not None, f"output {port.name} has no driver"
+    return port.driver
+
+
+def _ends(bare: str, ports: Sequence[CorePort], inside: Sequence[str]) -> Iterable[End]:
+    several = len(ports) > 1
+    for k, (port, prefix) in enumerate(zip(ports, prefixes(bare, ports), strict=True)):
+        number, name = (str(k), port.name) if several else ("", "")
+        yield End(name, prefix, port.stream, inside[k], number)
+
+
+def _instance(placed: Placed, named: Mapping[Driver, str]) -> Instance:
+    stage = placed.stage
+    drivers = [named[driver] for driver in placed.drivers]
+    sinks = [named[Driver(stage.name, k)] for k in range(len(stage.sinks))]
+    return Instance(
+        stage,
+        tuple(zip(stage.inward(), drivers, strict=True)),
+        tuple(zip(stage.outward(), sinks, strict=True)),
+        stage.interval,
+    )
+
+
+def files(stages: Iterable[Stage]) -> Mapping[str, str]:
     """Every file below rtl/ that the stages need, by name; shared ones once."""
     merged: dict[str, str] = {}
     for stage in stages:

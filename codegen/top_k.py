@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import render
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.top_k import TopK
 
@@ -68,9 +70,23 @@ class TopKStage(Stage):
         """One beat a cycle."""
         return self.x.beats
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """``latency`` edges after each vector's last beat."""
-        return arrivals.reshape(self.x.vectors, -1)[:, -1] + self.latency
+        (edges,) = arrivals
+        return edges.reshape(self.x.vectors, -1)[:, -1] + self.latency
+
+    def timing(self) -> Timing:
+        """A slot a beat; the last of a vector gives. Held are the output and what is behind it.
+
+        Exact for a reader that never stalls. The RTL moves as a whole: where the output is not
+        taken, vectors do not close up to it, and the next may come up to ``delay`` edges later.
+        """
+        order = np.arange(self.x.beats)
+        return replace(
+            Timing.straight(self.x.beats, self.latency),
+            gives=order % self.x.groups == self.x.groups - 1,
+            room=1 + parts.ceil_div(self.delay, self.x.groups),
+        )
 
     def cost(self) -> Cost:
         """A match: a comparison of b / 2 LUTs, a choice of b + i LUTs and as many FFs.

@@ -11,7 +11,7 @@ import numpy as np
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.parts import ceil_div
 from gatesmith.codegen.render import plain
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
 
 
@@ -70,11 +70,30 @@ class WidthConverterStage(Stage):
         """The narrower side passes one beat a cycle."""
         return max(self.source.beats, self.sink.beats)
 
-    def schedule(self, arrivals: Ints) -> Ints:
+    def schedule(self, *arrivals: Ints) -> Ints:
         """A beat leaves an edge after its last element came, and after the beat before it."""
+        (edges,) = arrivals
         order = np.arange(self.sink.beats)
         needs = -(-(order + 1) * self.lanes // self.x.lanes) - 1
-        return order + np.maximum.accumulate(arrivals[needs] + 1 - order)
+        return order + np.maximum.accumulate(edges[needs] + 1 - order)
+
+    def timing(self) -> Timing:
+        """A slot is a beat's way into the register, on the narrower side; see ROOM in the RTL.
+
+        To fewer lanes a slot is an output beat: it needs the input beats with its elements, and
+        makes a place when fewer than two output beats are left. To more lanes a slot is an input
+        beat and gives when it completes an output beat; one more can wait.
+        """
+        ins, outs = self.x.lanes, self.lanes
+        order = np.arange(max(self.source.beats, self.sink.beats))
+        if ins >= outs:
+            needs = -(-(order + 1) * outs // ins)
+            frees = ((order + 2) * outs - self.unit) // ins
+            gives = np.ones(order.size, np.bool_)
+        else:
+            needs = frees = order + 1
+            gives = (order + 1) * ins // outs > order * ins // outs
+        return Timing((needs,), (0,), (frees,), (1,), gives, delay=1, room=1)
 
     def cost(self) -> Cost:
         """A register of IN + OUT + min(IN, OUT) - 1 units, a counter, multiplexers.

@@ -1,7 +1,7 @@
 // gs_fifo: first in, first out; holds DEPTH beats.
 //
-// One beat a cycle (one in two for DEPTH = 1, for DEPTH = 2 too with BLOCK_RAM). tready comes from
-// a flip-flop. Latency 1; with BLOCK_RAM 2, because the memory is read into a register.
+// One beat a cycle (one in two for DEPTH = 1, two in three for DEPTH = 2 with BLOCK_RAM). tready
+// comes from a flip-flop. Latency 1; with BLOCK_RAM 2, because the memory is read into a register.
 
 `default_nettype none
 
@@ -82,6 +82,15 @@ module gs_fifo #(
             assign m_axis_tvalid = count_q != '0;
         end
     endgenerate
+
+`ifdef GATESMITH_PROBE
+    logic [N_W-1:0] most_q /* verilator public_flat_rd */;  // beats that waited at most
+
+    always_ff @(posedge clk) begin
+        if (count_q > most_q) most_q <= count_q;
+        if (rst) most_q <= '0;
+    end
+`endif
 
 `ifdef GATESMITH_ASSERT
     m_axis_holds: assert property (@(posedge clk) disable iff (rst)

@@ -1,0 +1,151 @@
+"""How each integer operator becomes stages: one function an operator, by its class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from gatesmith.codegen.builder import Builder, Tap
+from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.fold import Fold, divisors
+from gatesmith.codegen.requantize import RequantizeStage
+from gatesmith.codegen.threshold import ThresholdStage
+from gatesmith.codegen.top_k import TopKStage
+from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, Node, Op
+from gatesmith.ops.dense import Dense
+from gatesmith.ops.requantize import Requantize
+from gatesmith.ops.reshape import Reshape
+from gatesmith.ops.threshold import Threshold
+from gatesmith.ops.top_k import TopK
+from gatesmith.ops.window import Window
+
+LAYERS: dict[type[Op], Callable[[Builder, Node], None]] = {}
+
+
+def layer(op: type[Op]) -> Callable[[Callable[[Builder, Node], None]], None]:
+    """Register the stages of an operator."""
+
+    def register(function: Callable[[Builder, Node], None]) -> None:
+        LAYERS[op] = function
+
+    return register
+
+
+@layer(Reshape)
+def reshape(builder: Builder, node: Node) -> None:
+    """No stage: the stream's order stays; the reader says where its vectors begin."""
+    builder.give(node, builder.take(node.args[0]))
+
+
+@layer(Dense)
+def dense(builder: Builder, node: Node) -> None:
+    """A matrix-vector unit; behind a window that gives all taps at once its weights are moved."""
+    op, fold = node.op, builder.folds[node]
+    assert isinstance(op, Dense)
+    order = builder.taps_order.get(node.args[0])
+    if order is not None:
+        op = replace(op, weights=Array(op.weights.data[:, order]))
+    tap = builder.take(node.args[0]).buffer()
+    convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
+    convert(op.weights.shape[1], fold.simd)
+    module = builder.module(node.name)
+    masked = is_masked(node, fold.simd, builder.tap_lanes.get(node.args[0], 0))
+    stage = DenseStage(
+        node.name, node.name, node.origin, module, op, tap.stream, fold.pe, masked=masked
+    )
+    tap.put(stage).convert(node.type.channels, fold.pe)
+    builder.give(node, tap)
+
+
+def is_masked(node: Node, simd: int, together: int) -> bool:
+    """Whether a Dense reads padded bipolar windows whose beats belong to one tap each.
+
+    Args:
+        node: The Dense.
+        simd: Its SIMD.
+        together: Neighbouring elements of the window's stream that are of one tap.
+    """
+    op = node.op
+    assert isinstance(op, Dense)
+    window = node.args[0]
+    return (
+        isinstance(window.op, Window)
+        and window.args[0].type.elem == BIPOLAR
+        and window.type.elem == TERNARY
+        and op.weight_type == BIPOLAR
+        and together > 0
+        and together % simd == 0
+    )
+
+
+@layer(Threshold)
+def threshold(builder: Builder, node: Node) -> None:
+    """Element by element, at the lanes that come."""
+    op = node.op
+    assert isinstance(op, Threshold)
+    tap, times = elementwise(builder, node)
+    op = replace(op, thresholds=repeated(op.thresholds, times), falling=repeated(op.falling, times))
+    module = builder.module(node.name)
+    tap.put(ThresholdStage(node.name, node.name, node.origin, module, op, tap.stream))
+    builder.give(node, tap)
+
+
+@layer(Requantize)
+def requantize(builder: Builder, node: Node) -> None:
+    """Element by element, at the lanes that come."""
+    op = node.op
+    assert isinstance(op, Requantize)
+    tap, times = elementwise(builder, node)
+    op = replace(op, mul=repeated(op.mul, times), add=repeated(op.add, times))
+    module = builder.module(node.name)
+    tap.put(RequantizeStage(node.name, node.name, node.origin, module, op, tap.stream))
+    builder.give(node, tap)
+
+
+@layer(TopK)
+def top_k(builder: Builder, node: Node) -> None:
+    """One beat of channels after the other."""
+    op = node.op
+    assert isinstance(op, TopK)
+    channels = node.args[0].type.channels
+    tap = builder.take(node.args[0]).buffer().in_vectors(channels)
+    tap = tap if op.k == 1 else tap.convert(channels, 1)
+    module = builder.module(node.name)
+    tap.put(TopKStage(node.name, node.name, node.origin, module, op, tap.stream))
+    builder.give(node, tap)
+
+
+def elementwise(builder: Builder, node: Node) -> tuple[Tap, int]:
+    """The stream that an element-wise operator reads, and how often its channels repeat in it.
+
+    Beats that cross vectors stay as they are: the whole frame counts as one vector.
+    """
+    tap = builder.take(node.args[0])
+    t = node.args[0].type
+    if t.channels % tap.stream.lanes == 0 or t.size % tap.stream.lanes:
+        return tap.in_vectors(t.channels), 1
+    return tap.convert(t.size, tap.stream.lanes), t.vectors
+
+
+def repeated(params: Array, times: int) -> Array:
+    """Parameters by channel, for ``times`` vectors in a row; one row for all stays one."""
+    if times == 1 or params.shape[0] == 1:
+        return params
+    return Array(np.concatenate([params.data] * times))
+
+
+def lanes_in(graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int) -> int:
+    """Lanes of an input stream: the fewest that do not slow the design down.
+
+    Lanes in an integer ratio to the first unit's SIMD come first: their converter is a shift
+    register.
+    """
+    x = node.type
+    # Beats inside one vector where they are wide enough, else beats that cross vectors.
+    enough = [lanes for lanes in divisors(x.channels) if x.size // lanes <= cycles]
+    enough = enough or [lanes for lanes in divisors(x.size) if x.size // lanes <= cycles]
+    first = next((folds[n].simd for n in graph if n in folds), enough[0])
+    even = [n for n in enough if first % n == 0 or n % first == 0]
+    return (even or enough)[0]

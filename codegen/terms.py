@@ -1,0 +1,167 @@
+"""Products of an input and a constant weight: how they are made, their widths, text and cost.
+
+Shared by the matrix-vector unit (codegen/dense.py) and the depthwise unit (codegen/depthwise.py).
+The text speaks of one processing element: ``x_value`` are its inputs, ``w`` its weights, ``s`` the
+number of the product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from gatesmith.codegen import parts
+from gatesmith.codegen.cost import Cost
+from gatesmith.ir import BIPOLAR, TERNARY, IntType
+
+Kind: TypeAlias = Literal[
+    "xnor", "masked", "gated", "copy", "sign_x", "sign_w", "ternary", "multiply"
+]
+
+DSP_OPERAND_BITS = 5
+"""Narrowest operand for which a multiplication is counted as a DSP block, not as LUTs."""
+
+FORMULAS: dict[Kind, str] = {
+    "copy": "x",
+    "sign_x": "x or -x",
+    "sign_w": "w or -w",
+    "ternary": "x, 0 or -x",
+    "multiply": "a multiplication",
+}
+"""How a product is made, for the header of a module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Products x * w, whose sum is of type ``total``.
+
+    Attributes:
+        x: Type of an input.
+        weight: Type of a weight.
+        total: Type of the sum of products; they are kept modulo 2**total.bits.
+        kind: How they are made. ``xnor``: both operands are one bit, so is the product; the sum's
+            code is the popcount. ``gated`` and ``masked``: x is -1, 0 or 1 and w one bit; of n
+            products that are not 0, the p that are 1 are counted, for 2 * p - n. ``copy``: the
+            weights are 1.
+    """
+
+    x: IntType
+    weight: IntType
+    total: IntType
+    kind: Kind
+
+    @property
+    def rom_type(self) -> IntType:
+        """Weight in the ROM: one bit when bipolar, else two's complement or unsigned."""
+        weight = self.weight
+        return weight if weight == BIPOLAR else IntType(weight.lo, weight.hi)
+
+    @property
+    def counted(self) -> bool:
+        """Whether products of ±1 are counted beside those that are 0."""
+        return self.kind in ("masked", "gated")
+
+    @property
+    def decodes_x(self) -> bool:
+        """Whether x travels as a code that is neither its value nor a sign bit."""
+        return self.x.step != 1 and self.x != BIPOLAR
+
+    @property
+    def x_value(self) -> IntType:
+        """Type of x as a number."""
+        return IntType(self.x.lo, self.x.hi)
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of an element of ``x_value``: a bipolar x stays one bit."""
+        return 1 if self.x == BIPOLAR else self.x_value.bits
+
+    @property
+    def term(self) -> IntType:
+        """Range of one product, as the wires carry it."""
+        if self.kind == "xnor" or self.counted:
+            return IntType(0, 1)
+        x, w = self.x, self.weight
+        ends = [a * b for a in (x.lo, x.hi) for b in (w.lo, w.hi)]
+        return IntType(min(ends), max(ends))
+
+    @property
+    def term_bits(self) -> int:
+        """Bits kept of a product: no more than of the sum, which is modulo 2**bits anyway."""
+        return min(self.term.bits, self.total.bits)
+
+    @property
+    def registered(self) -> bool:
+        """Whether products have registers of their own: those of real multipliers."""
+        return self.kind == "multiply" and min(self.x_value.bits, self.rom_type.bits) > 1
+
+    @property
+    def formula(self) -> str:
+        """How a product is made, for the header."""
+        return FORMULAS[self.kind]
+
+    @property
+    def x_term(self) -> str:
+        """Input s as a product's operand (SystemVerilog)."""
+        sign = "x_value[s*XV_W+XV_W-1], " if self.x_value.signed else "1'b0, "
+        return f"TERM_W'($signed({{{sign}x_value[s*XV_W+:XV_W]}}))"
+
+    @property
+    def w_term(self) -> str:
+        """Weight s as a product's operand (SystemVerilog)."""
+        sign = "w[s*W_W+W_W-1], " if self.rom_type.signed else "1'b0, "
+        return f"TERM_W'($signed({{{sign}w[s*W_W+:W_W]}}))"
+
+    @property
+    def product(self) -> str:
+        """Product s, where it is not counted (SystemVerilog)."""
+        line = "\n" + 24 * " "
+        match self.kind:  # "-(N'(...))", because yosys reads "-N'(...)" as a cast to -N bits
+            case "copy":
+                return self.x_term
+            case "sign_x":
+                return f"w[s] ? {self.x_term}{line}: -({self.x_term})"
+            case "sign_w":
+                return f"x_value[s] ? {self.w_term}{line}: -({self.w_term})"
+            case "ternary" if self.rom_type.signed:
+                negative = f"w[s*W_W+W_W-1] ? -({self.x_term})"
+                return f"!w[s*W_W] ? '0{line}: {negative}{line}: {self.x_term}"
+            case "ternary":
+                return f"w[s*W_W] ? {self.x_term} : '0"
+            case "multiply":
+                return f"{self.x_term} * {self.w_term}"
+            case _:
+                raise AssertionError(f"{self.kind} has no product: see dense.sv.j2")
+
+    def cost(self) -> Cost:
+        """One product.
+
+        xnor, gated, masked and copy none (they share the LUTs of the sum); add / subtract one LUT
+        a bit; multiplier of b x c bits one DSP when both are at least 5 bits wide, per 18 x 25
+        bits, else b * c LUTs and a register.
+        """
+        if self.kind in ("xnor", "copy") or self.counted:
+            return Cost()
+        if not self.registered:
+            return Cost(lut=self.term_bits)
+        small, large = sorted((self.x_value.bits, self.rom_type.bits))
+        if small >= DSP_OPERAND_BITS:
+            return Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
+        return Cost(lut=small * large, ff=self.term_bits)
+
+
+def kind_of(x: IntType, weight: IntType, *, masked: bool = False) -> Kind:
+    """How products of these types are made.
+
+    Args:
+        x: Type of an input.
+        weight: Type of a weight.
+        masked: Products that are counted are all 0 or none is.
+    """
+    if x == BIPOLAR:
+        return "xnor" if weight == BIPOLAR else "sign_w"
+    if x == TERNARY and weight == BIPOLAR:
+        return "masked" if masked else "gated"
+    if weight == BIPOLAR:
+        return "sign_x"
+    return "ternary" if TERNARY.lo <= weight.lo and weight.hi <= TERNARY.hi else "multiply"
