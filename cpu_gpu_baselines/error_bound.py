@@ -20,7 +20,8 @@ the unit roundoff of float32, and gamma(k) = k u / (1 - k u).
 3. Where all operands are known to be exact multiples of a power of two and ``size`` is at most
    2**24 times the product of these, every partial sum is a float32 in any order: no error at all.
    That is the case for matrix products of bipolar and few-bit integers.
-4. Relu and Clip do not enlarge an error; a division is a product with a reciprocal.
+4. Relu and Clip do not enlarge an error; a division is a product with a reciprocal. Maxima and
+   functions: see window_bounds.py and function_bounds.py.
 5. A constant of the file is known exactly. One that the runtime computes from others is known
    from the runtime, where it can be read; in any case it must be near the IR's (gamma(DERIVED)).
 
@@ -30,99 +31,56 @@ Overflow and underflow of float32 are not modelled.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatesmith.cpu_gpu_baselines import function_bounds, window_bounds
+from gatesmith.cpu_gpu_baselines.bounded import UNIT, Bounded, gamma, grid_of
 from gatesmith.ir import Node, Op, Reals
 from gatesmith.ops.add import Add
+from gatesmith.ops.average_pool import AveragePool
 from gatesmith.ops.clip import Clip
+from gatesmith.ops.concat import Concat
+from gatesmith.ops.conv import Conv
 from gatesmith.ops.dequantize import Dequantize
 from gatesmith.ops.div import Div
+from gatesmith.ops.function import Function
+from gatesmith.ops.layer_norm import LayerNorm
+from gatesmith.ops.leaky_relu import LeakyRelu
 from gatesmith.ops.mat_mul import MatMul
+from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.mul import Mul
+from gatesmith.ops.pad import Pad
 from gatesmith.ops.quantize import Quantize
+from gatesmith.ops.reduce import Reduce
 from gatesmith.ops.relu import Relu
 from gatesmith.ops.reshape import Reshape
+from gatesmith.ops.select import Select
 from gatesmith.ops.softmax import Softmax
 from gatesmith.ops.sub import Sub
+from gatesmith.ops.take import Take
 from gatesmith.ops.transpose import Transpose
 
-UNIT = 2.0**-24 + 2.0**-50
-"""Roundoff of float32, and with it that of the float64 in which the exact value is computed."""
+__all__ = [
+    "DERIVED",
+    "Bounded",
+    "constant",
+    "constant_limit",
+    "dequantized",
+    "gamma",
+    "grid_of",
+    "known",
+    "quantizer_error",
+    "step",
+]
 
-SIGNIFICAND = 2.0**24
 DERIVED = 8
 """Roundings in a constant that the runtime computes: var + eps, root, reciprocal, product, ..."""
 
 EXP = 64
 """Roundings that a runtime's exp may take; onnxruntime's and NumPy's stay below 8 ulp."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bounded:
-    """What is known of one tensor, element by element.
-
-    Attributes:
-        value: The exact value, to float64.
-        carried: Bound on the error that comes from settled tensors and constants.
-        size: Bound on every partial result, in either arithmetic.
-        roundings: Operations since the last settled tensors.
-        grid: Power of two of which every operand so far is exactly a multiple, if there is one;
-            then ``carried`` is 0.
-    """
-
-    value: Reals
-    carried: Reals
-    size: Reals
-    roundings: int = 0
-    grid: float | None = None
-
-    @property
-    def error(self) -> Reals:
-        """Bound on |runtime - value|."""
-        if self.exact:
-            return np.zeros_like(self.value)
-        return self.carried + gamma(self.roundings) * self.size
-
-    @property
-    def exact(self) -> bool:
-        """Whether point 3 applies."""
-        return self.grid is not None and bool(self.size.max(initial=0.0) <= SIGNIFICAND * self.grid)
-
-    def settled(self) -> Bounded:
-        """The same tensor once the runtime has written it to memory."""
-        if self.roundings == 0 and self.grid is None:
-            return self
-        error = self.error
-        grid = self.grid if self.exact else None
-        return Bounded(self.value, error, np.abs(self.value) + error, 0, grid)
-
-
-def gamma(roundings: int) -> float:
-    """Relative error of ``roundings`` successive roundings.
-
-    >>> gamma(0), gamma(1) < 1.001 * 2**-24
-    (0.0, True)
-    """
-    total: float = roundings * UNIT
-    return total / (1 - total)
-
-
-def grid_of(array: Reals) -> float:
-    """Largest power of two of which every element is a multiple; 1 for zeros.
-
-    >>> grid_of(np.array([0.75, -2.0, 0.0])), grid_of(np.array([4.0, 12.0]))
-    (0.25, 4.0)
-    """
-    mantissa, exponent = np.frexp(array[array != 0])
-    if mantissa.size == 0:
-        return 1.0
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    _, trailing = np.frexp((whole & -whole).astype(np.float64))
-    return float(np.ldexp(1.0, int((exponent - 53 + trailing - 1).min())))
 
 
 def known(value: Reals, runtime: NDArray[Any] | None, limit: Reals, grid: float | None) -> Bounded:
@@ -200,8 +158,24 @@ def step(node: Node, args: Sequence[Bounded], constant: bool = False) -> Bounded
             bound = _clip(node.op, *args)
         case Softmax():
             bound = _softmax(node.op, *args)
-        case Reshape() | Transpose():
-            bound = _move(node.op, args[0], constant)
+        case Conv():
+            bound = window_bounds.conv(node.op, *args)
+        case AveragePool() | Reduce(kind="sum" | "mean"):
+            bound = window_bounds.average(node.op, *args)
+        case MaxPool() | Reduce() | Select():
+            bound = window_bounds.between(node.op, *args, constant=constant)
+        case Concat():
+            bound = window_bounds.concat(node.op, args, constant)
+        case Pad():
+            bound = window_bounds.pad(node.op, args[0], constant)
+        case LeakyRelu():
+            bound = function_bounds.leaky_relu(node.op, *args)
+        case Function():
+            bound = function_bounds.function(node.op, *args)
+        case LayerNorm():
+            bound = function_bounds.layer_norm(node.op, *args)
+        case Reshape() | Transpose() | Take():
+            bound = window_bounds.move(node.op, args[0], constant)
         case _:
             kind = type(node.op).__name__
             raise TypeError(f"no error bound for {kind}: add one in error_bound.py")
@@ -282,12 +256,3 @@ def _softmax(op: Softmax, x: Bounded) -> Bounded:
     terms = int(np.prod(x.value.shape[-op.axes :]))
     carried = value * np.expm1(moved + gamma(terms + EXP)) + np.finfo(np.float32).tiny
     return Bounded(value, carried, value + carried)
-
-
-def _move(op: Reshape | Transpose, x: Bounded, constant: bool) -> Bounded:
-    def move(array: Reals) -> Reals:
-        if constant:
-            return np.asarray(op.run(array[np.newaxis])[0], np.float64)
-        return np.asarray(op.run(array), np.float64)
-
-    return replace(x, value=move(x.value), carried=move(x.carried), size=move(x.size))

@@ -5,8 +5,8 @@ can differ in the last bits, and where a weight stands on a rounding boundary of
 a whole step. So the runtime's value is read and compared:
 
 1. The ONNX tensor behind a Const is the constant operand of the ONNX node that its user came from:
-   of MatMul, Gemm, Add, Sub, Mul, Div, and mean and bias of BatchNormalization (whose factor
-   gamma / sqrt(var + eps) no tensor holds).
+   of MatMul, Gemm, Conv, Add, Sub, Mul, Div, Max, Min, scale and bias of the normalizations, and
+   mean and bias of BatchNormalization (whose factor gamma / sqrt(var + eps) no tensor holds).
 2. An element nearer to the IR's than float32 rounding is the same.
 3. Another differs. It is explained if the IR's value lies between those that the runtime gets when
    the constants that enter quantizers are moved by +-2**-21 of themselves.
@@ -29,9 +29,11 @@ from gatesmith.cpu_gpu_baselines.standard_onnx import varying
 from gatesmith.ir import Graph, Node, Reals
 from gatesmith.ops.add import Add
 from gatesmith.ops.const import Const
+from gatesmith.ops.conv import Conv
 from gatesmith.ops.div import Div
 from gatesmith.ops.mat_mul import MatMul
 from gatesmith.ops.mul import Mul
+from gatesmith.ops.select import Select
 from gatesmith.ops.sub import Sub
 
 NUDGE = 2.0**-21
@@ -42,7 +44,11 @@ _QUANTIZERS = {"Quant", "IntQuant", "BipolarQuant", "QuantizeLinear"}
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """ONNX tensor that is the value of a Const, possibly transposed."""
+    """ONNX tensor that is the value of a Const, possibly transposed.
+
+    A matrix is transposed by swapping its axes, the weights of a convolution (O, C, ...) by
+    putting these two axes last, as (..., C, O).
+    """
 
     tensor: str
     transposed: bool = False
@@ -52,7 +58,8 @@ class Source:
         array = found.get(self.tensor)
         if array is None:
             return None
-        array = array.T if self.transposed else array
+        if self.transposed:
+            array = array.transpose(*range(2, array.ndim), 1, 0)
         fits = [d for d in array.shape if d != 1] == [d for d in shape if d != 1]
         return array.reshape(shape) if fits else None
 
@@ -107,8 +114,16 @@ def _operand(user: Node, onnx_node: NodeProto, vary: set[str]) -> Source | None:
     match onnx_node.op_type, user.op:
         case ("MatMul", MatMul()) | ("Add", Add()) | ("Sub", Sub()) if len(fixed) == 1:
             return Source(fixed[0])
-        case ("Mul", Mul()) | ("Div", Div()) if len(fixed) == 1:
+        case ("Mul", Mul()) | ("Div", Div()) | ("Max" | "Min", Select()) if len(fixed) == 1:
             return Source(fixed[0])
+        case "Conv", Conv():
+            return Source(inputs[1], True)
+        case "Conv", Add():
+            return Source(inputs[2])
+        case (("LayerNormalization" | "InstanceNormalization" | "GroupNormalization"), Mul()):
+            return Source(inputs[1])
+        case (("LayerNormalization" | "InstanceNormalization" | "GroupNormalization"), Add()):
+            return Source(inputs[2])
         case "BatchNormalization", Sub():
             return Source(inputs[3])
         case "BatchNormalization", Add():

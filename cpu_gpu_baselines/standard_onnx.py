@@ -8,12 +8,15 @@
 2. BipolarQuant becomes y = (x >= 0 ? 1 : -1) * scale.
 3. MultiThreshold becomes y = out_scale * (number of thresholds <= x) + out_bias, counted along the
    channel axis that ``data_layout`` names (by default 1; the last of three axes).
-4. The batch axis is made dynamic, so that one run takes many frames. A Reshape whose constant
+4. Trunc becomes, with n = round(x / scale + zero): y = (mode(n / 2**(in bits - out bits)) - zero)
+   * scale for 5 inputs; for 6 (version 2), with k the power of two nearest to out scale / scale,
+   y = (clip(mode(n / k), lo, hi) - zero / k) * out scale.
+5. The batch axis is made dynamic, so that one run takes many frames. A Reshape whose constant
    target starts with 1 copies the batch axis instead.
-5. Initializers are taken off the list of inputs; the wanted tensors are put on that of outputs.
+6. Initializers are taken off the list of inputs; the wanted tensors are put on that of outputs.
 
 Names of tensors do not change. Everything else stays as it is, in the opset it came in. Sources:
-QONNX operator documentation (Quant, BipolarQuant), FINN and QONNX MultiThreshold.
+QONNX operator documentation (Quant, BipolarQuant, Trunc), FINN and QONNX MultiThreshold.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ ROUND_BITS = 1.5 * 2.0**23
 """Adding and subtracting this rounds a float32 up to 2**22 half to even (opset < 11: no Round)."""
 
 FRAMES = "frames"
-_QUANTIZERS = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold"}
+_QUANTIZERS = {"Quant", "IntQuant", "BipolarQuant", "MultiThreshold", "Trunc"}
 
 
 def to_standard(model: ModelProto, keep: Sequence[str] = ()) -> ModelProto:
@@ -137,8 +140,16 @@ def _unsupported(node: NodeProto, why: str) -> UserError:
         f"operator {node.op_type} has no standard ONNX form here",
         where=f"node {node.name or node.output[0]} ({node.domain or 'ai.onnx'} {node.op_type})",
         why=why,
-        fix=("export the model again with Quant, BipolarQuant or MultiThreshold only",),
+        fix=("export the model again with Quant, BipolarQuant, Trunc or MultiThreshold only",),
     )
+
+
+def _codes(node: NodeProto, bits: int) -> tuple[int, int]:
+    """Least and largest code of a quantizer."""
+    signed, narrow = _int(node, "signed", 1), _int(node, "narrow", 0)
+    if signed:
+        return narrow - 2 ** (bits - 1), 2 ** (bits - 1) - 1
+    return 0, 2**bits - 1 - narrow
 
 
 class _Rewrite:
@@ -167,6 +178,8 @@ class _Rewrite:
             self._rename(self._quant(node))
         elif node.op_type == "BipolarQuant" and _is_quantizer(node):
             self._rename(self._add("Mul", self._sign(node.input[0]), node.input[1]))
+        elif node.op_type == "Trunc" and _is_quantizer(node):
+            self._rename(self._trunc(node))
         elif node.op_type == "MultiThreshold" and _is_quantizer(node):
             self._rename(self._multi_threshold(node))
         elif node.domain in CUSTOM_DOMAINS:
@@ -215,29 +228,62 @@ class _Rewrite:
 
     def _quant(self, node: NodeProto) -> str:
         x, scale, zero, bits_name = node.input
-        bits_array = self._constants.get(bits_name)
-        if bits_array is None or bits_array.size != 1 or bits_array.item() % 1:
-            raise _unsupported(node, "the bit width is not one whole constant")
-        bits = int(bits_array.item())
-        signed, narrow = _int(node, "signed", 1), _int(node, "narrow", 0)
+        bits, signed = self._bits(node, bits_name), _int(node, "signed", 1)
         y = self._add("Div", x, scale)
         if not self._is_zero(zero):
             y = self._add("Add", y, zero)
         if bits == 1 and signed:
             y = self._sign(y)
         else:
-            hi = 2 ** (bits - 1) - 1 if signed else 2**bits - 1 - narrow
-            lo = narrow - 2 ** (bits - 1) if signed else 0
+            lo, hi = _codes(node, bits)
             y = self._clip(y, float(lo), float(hi))
             y = self._round(node, y, max(-lo, hi))
         if not self._is_zero(zero):
             y = self._add("Sub", y, zero)
         return self._add("Mul", y, scale)
 
-    def _round(self, node: NodeProto, y: str, largest: int) -> str:
+    def _bits(self, node: NodeProto, name: str) -> int:
+        array = self._constants.get(name)
+        if array is None or array.size != 1 or array.item() % 1:
+            raise _unsupported(node, "the bit width is not one whole constant")
+        return int(array.item())
+
+    def _trunc(self, node: NodeProto) -> str:
+        x, scale, zero, *rest = node.input
+        scales = [self._constants.get(name) for name in (scale, zero, *rest)]
+        if any(array is None for array in scales):
+            raise _unsupported(node, "a scale, zero point or bit width is not constant")
+        largest = 2 ** self._bits(node, rest[0])
+        n = self._nearest(node, self._add("Add", self._add("Div", x, scale), zero), largest)
+        if len(node.input) == 5:
+            shift = np.array(2.0 ** (self._bits(node, rest[0]) - self._bits(node, rest[1])))
+            out, kept = scale, self._divided(node, n, shift, largest)
+        else:
+            given, offset, _, out_scale, _ = (np.asarray(array) for array in scales)
+            shift = 2.0 ** np.round(np.log2(out_scale.astype(np.float64) / given))
+            lo, hi = _codes(node, self._bits(node, rest[2]))
+            out = rest[1]
+            kept = self._clip(self._divided(node, n, shift, largest), float(lo), float(hi))
+            zero = self._const((offset / shift).astype(np.float32))
+        return self._add("Mul", self._add("Sub", kept, zero), out)
+
+    def _divided(self, node: NodeProto, n: str, shift: NDArray[np.float64], largest: int) -> str:
+        shifted = self._add("Mul", n, self._const((1 / shift).astype(np.float32)))
+        return self._round(node, shifted, largest, "FLOOR")
+
+    def _nearest(self, node: NodeProto, y: str, largest: int) -> str:
+        """Half to even."""
+        if self._opset >= 11:
+            return self._add("Round", y)
+        if largest > 2**22:
+            raise _unsupported(node, f"codes up to {largest} need Round, which is opset 11")
+        shift = self._const(ROUND_BITS)
+        return self._add("Sub", self._add("Add", y, shift), shift)
+
+    def _round(self, node: NodeProto, y: str, largest: int, default: str = "ROUND") -> str:
         """Modes by QONNX name; half way and away from zero are done on magnitudes."""
         half = self._const(0.5)
-        mode = _text(node, "rounding_mode", "ROUND").upper()
+        mode = _text(node, "rounding_mode", default).upper()
         modes: dict[str, Callable[[], str]] = {
             "CEIL": lambda: self._add("Ceil", y),
             "FLOOR": lambda: self._add("Floor", y),
@@ -251,12 +297,7 @@ class _Rewrite:
             return modes[mode]()
         if mode not in ("ROUND", "HALF_EVEN"):
             raise _unsupported(node, f"rounding_mode {mode} is not known")
-        if self._opset >= 11:
-            return self._add("Round", y)
-        if largest > 2**22:
-            raise _unsupported(node, f"codes up to {largest} need Round, which is opset 11")
-        shift = self._const(ROUND_BITS)
-        return self._add("Sub", self._add("Add", y, shift), shift)
+        return self._nearest(node, y, largest)
 
     def _by_sign(self, y: str, above: str, below: str) -> str:
         """``above(y)`` where it is positive, ``below(y)`` where that is negative."""

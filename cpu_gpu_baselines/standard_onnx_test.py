@@ -95,6 +95,34 @@ def test_bipolar_quant_sends_both_zeros_to_plus(engine: str) -> None:
     check(model, np.concatenate([x, VALUES.reshape(-1, 4)]), engine)
 
 
+@ENGINES
+@pytest.mark.parametrize("opset", [9, 13])
+@pytest.mark.parametrize("mode", ["FLOOR", "ROUND", "CEIL", "HALF_UP"])
+def test_trunc(mode: str, opset: int, engine: str) -> None:
+    given: dict[str, Any] = {"domain": DOMAIN, "rounding_mode": mode}
+    first = {"s": np.float32(0.25), "z": np.float32(0), "i": np.float32(8)}
+
+    check(
+        one_node("Trunc", [1, 4], opset, first | {"o": 6.0}, **given), codes_of_eight_bits(), engine
+    )
+
+
+@ENGINES
+@pytest.mark.parametrize("bits", [3, 6])
+def test_trunc_of_six_inputs(bits: int, engine: str) -> None:
+    constants = {"s": 0.25, "z": 0.0, "i": 8, "t": 1.0, "o": bits}
+    model = one_node(
+        "Trunc", [1, 4], 13, constants, domain=DOMAIN, narrow=1, signed=1, rounding_mode="FLOOR"
+    )
+    model.opset_import[1].version = 2
+
+    check(model, codes_of_eight_bits(), engine)
+
+
+def codes_of_eight_bits() -> NDArray[np.float32]:
+    return (np.arange(-128, 128).reshape(-1, 4) / 4).astype(F32)
+
+
 LAYOUTS = [
     ([1, 4], "", 1),
     ([1, 4], "NC", 1),
@@ -140,7 +168,7 @@ def test_any_domain_of_the_exporters_is_taken_and_none_is_left(domain: str) -> N
 @pytest.mark.parametrize(
     ("kind", "constants", "given", "why"),
     [
-        ("Trunc", {}, {}, f"domain {DOMAIN} is no part of standard ONNX"),
+        ("FloatQuant", {}, {}, f"domain {DOMAIN} is no part of standard ONNX"),
         ("Quant", {"s": 1.0, "z": 0.0, "b": 3.5}, {}, "the bit width is not one whole constant"),
         ("Quant", {"s": 1.0, "z": 0.0, "b": 30}, {}, "codes up to 536870912 need Round"),
         (

@@ -10,13 +10,12 @@ from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.fold import Target
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
+from gatesmith.figures import operations, parameters
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Ints, IntType, Node, Values
+from gatesmith.ir import Graph, Ints, IntType, Node, Values
 from gatesmith.ops.const import Const
-from gatesmith.ops.dense import Dense
-from gatesmith.ops.requantize import Requantize
-from gatesmith.ops.threshold import Threshold
+from gatesmith.ops.input import Input
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
 from gatesmith.rtl_tests.verify import Verdict, read_build
 from gatesmith.rtl_tests.verify import verify as run_verify
@@ -97,8 +96,9 @@ def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
     return {
         "model": model.name,
         "form": "real" if problems else "integer",
-        "input": layers[0]["type"] if layers else "",
-        "output": ", ".join(str(node.type) for node in graph.outputs),
+        "inputs": [_end(node) for node in graph if isinstance(node.op, Input)],
+        "outputs": [_end(node) for node in graph.outputs],
+        "chain": _is_chain(graph),
         "layers": layers,
         "parameters": sum(layer["parameters"] for layer in layers),
         "operations": sum(layer["operations"] for layer in layers),
@@ -107,28 +107,32 @@ def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
     }
 
 
+def _end(node: Node) -> str:
+    """An input or output in words."""
+    return f"{node.tensor or node.name}: {node.type}"
+
+
+def _is_chain(graph: Graph) -> bool:
+    """Whether each layer reads the one before it and nothing else."""
+    nodes = [node for node in graph if not isinstance(node.op, Const)]
+    before = dict(zip(nodes, [None, *nodes], strict=False))
+    return len(graph.outputs) == 1 and all(
+        arg is before[node] for node in nodes for arg in node.args if not isinstance(arg.op, Const)
+    )
+
+
 def _layer(node: Node) -> dict[str, Any]:
     elem = node.type.elem
-    parameters, operations = 0, 0
-    match node.op:
-        case Dense(weights=weights):
-            parameters = weights.data.size
-            operations = 2 * weights.data.size * node.type.vectors
-        case Threshold(thresholds=table):
-            parameters = table.data.size
-            operations = table.shape[1] * node.type.size
-        case Requantize(mul=mul, add=add):
-            parameters = mul.data.size + add.data.size
-            operations = 3 * node.type.size
     return {
         "name": node.name,
         "op": type(node.op).__name__,
+        "args": [arg.name for arg in node.args if not isinstance(arg.op, Const)],
         "origin": list(node.origin),
         "type": str(node.type),
         "range": [elem.lo, elem.hi] if isinstance(elem, IntType) else None,
         "bits": elem.bits if isinstance(elem, IntType) else None,
-        "parameters": parameters,
-        "operations": operations,
+        "parameters": parameters(node),
+        "operations": operations(node),
         "meaning": None if node.meaning is None else str(node.meaning),
     }
 
@@ -166,17 +170,20 @@ class _Original:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.comparison: Comparison | None = None
+        self.inputs: dict[str, Node] = {}
         self.frames = self.right = 0
         self.labelled = False
 
-    def take(self, x: Values, labels: Ints | None) -> None:
+    def take(self, x: Mapping[str, Values], labels: Ints | None) -> None:
         """Compare some more frames."""
         if self.comparison is None:
             given = read_build(self.directory)["options"]["input"]
             spec = None if given is None else InputSpec.parse(given)
             imported = import_model(self.directory / "model.onnx", spec)
             self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
-        predicted = self.comparison.compare(self.comparison.given(x))
+            self.inputs = {n.name: n for n in imported.graph if isinstance(n.op, Input)}
+        arrays = {self.inputs[name]: array for name, array in x.items()}
+        predicted = self.comparison.compare(self.comparison.given(arrays))
         self.frames += len(predicted)
         if labels is not None:
             self.labelled = True

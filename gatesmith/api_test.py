@@ -50,7 +50,7 @@ def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
         "input": INPUT,
     }
     assert set(content["files"]) == set(files(tmp_path / "b")) - {"build.json"}
-    assert content["input"]["meaning"] == {"scale": ["1/16"], "offset": ["0"]}
+    assert content["inputs"][0]["meaning"] == {"scale": ["1/16"], "offset": ["0"]}
 
 
 def test_an_older_build_is_replaced_and_kept_when_the_new_one_fails(tmp_path: Path) -> None:
@@ -137,6 +137,11 @@ def test_inspect_lists_layers_and_totals() -> None:
     dense = [layer for layer in table["layers"] if layer["op"] == "Dense"]
     assert sum(layer["parameters"] for layer in table["layers"]) == table["parameters"]
     assert all(layer["operations"] == 2 * layer["parameters"] for layer in dense)
+    assert table["chain"]
+    names = [layer["name"] for layer in table["layers"]]
+    assert [layer["args"] for layer in table["layers"]] == [[], *([name] for name in names[:-1])]
+    assert len(table["inputs"]) == len(table["outputs"]) == 1
+    assert table["inputs"][0].endswith(table["layers"][0]["type"])
 
 
 def test_dump_ir_prints_the_graph_after_a_pass(

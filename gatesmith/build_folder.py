@@ -14,24 +14,18 @@ import json
 import os
 import shutil
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from gatesmith import __version__
+from gatesmith.build_json import FORMAT, describe, in_words
 from gatesmith.codegen import top
-from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.errors import UserError
 from gatesmith.frontend.load import one_file
-from gatesmith.ir import Affine, Graph, IntType
 from gatesmith.ir.store import save
-from gatesmith.ops.dequantize import Dequantize
-from gatesmith.ops.input import Input
 from gatesmith.pipeline import Compiled
 from gatesmith.rtl_tests.testbench import bench_files
 from gatesmith.rtl_tests.vectors import write_sample
-
-FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,11 +53,13 @@ class Built:
                 "simd": s["simd"],
                 "interval": s["interval"],
                 "cost": s["cost"],
-                "types": f"{s['source']['type']} -> {s['sink']['type']}",
+                "depth": s.get("depth"),
+                "drivers": s["drivers"],
+                "types": _types(s),
             }
             for s in self.content["stages"]
         ]
-        ends = {side: _describe(self.content[side]) for side in ("input", "output")}
+        ends = {side: list(map(in_words, self.content[side])) for side in ("inputs", "outputs")}
         picked = {key: self.content[key] for key in ("name", "top", "interval", "latency", "cost")}
         return {**picked, **ends, "stages": stages, "notes": list(self.notes)}
 
@@ -136,7 +132,7 @@ def _fill(compiled: Compiled, model: Path, folder: Path, options: dict[str, Any]
     text = dict(top.files(design.stages))
     model_file = content["model"]
     told = f"{model_file['file']}, sha256 {model_file['sha256']}"
-    text[f"{design.name}.sv"] = top.render_top(design.name, design.stages, told)
+    text[f"{design.name}.sv"] = top.render_top(design, told)
     sources = sorted(name for name in text if name.endswith(".sv"))
     text["files.f"] = "".join(f"{name}\n" for name in sources)
     for name, body in text.items():
@@ -164,115 +160,27 @@ def _sha256(path: Path) -> str:
 
 def _content(compiled: Compiled, model: Path, options: dict[str, Any]) -> dict[str, Any]:
     """build.json without the hashes of the other files."""
-    design, integer = compiled.plan, compiled.integer
-    (result,) = integer.outputs
-    given = next(node for node in compiled.imported.graph if isinstance(node.op, Input))
-    entry = next(node for node in integer if isinstance(node.op, Input))
-    cost = design.cost
+    lowered = compiled.lowered
     return {
         "format": FORMAT,
         "gatesmith": __version__,
         "name": model.stem,
-        "top": design.name,
+        "top": compiled.plan.name,
         "model": {"file": model.name, "sha256": _sha256(model)},
         "options": options,
-        "input": {
-            "name": given.tensor or given.name,
-            "node": entry.name,
-            "real_node": given.name,
-            "shape": list(given.type.shape),
-            **_port(design.source),
-            "meaning": _affine(_input_meaning(compiled)),
-            "host_quantizer": compiled.lowered.host_quantizer,
-        },
-        "output": {
-            "name": result.tensor or result.name,
-            "node": result.name,
-            "shape": list(compiled.lowered.shapes[0]),
-            **_port(design.sink),
-            "meaning": _affine(result.meaning),
-        },
-        "interval": design.interval,
-        "latency": design.latency,
-        "cost": _cost(cost),
-        "stages": [_stage(stage) for stage in design.stages],
-        "host": list(compiled.lowered.host[0]),
+        **describe(
+            compiled.plan,
+            compiled.integer,
+            compiled.imported.graph,
+            lowered.inputs,
+            lowered.outputs,
+        ),
         "notes": list(compiled.notes),
     }
 
 
-def _input_meaning(compiled: Compiled) -> Affine | None:
-    """What the input's integers stand for, where that is one scale and offset."""
-    graph: Graph = compiled.imported.graph
-    name = compiled.lowered.host_quantizer
-    entry = next(n for n in graph if (n.name == name if name else isinstance(n.op, Input)))
-    behind = [n for n in graph if entry in n.args and isinstance(n.op, Dequantize)]
-    if entry.meaning is not None or not behind:
-        return entry.meaning
-    op = behind[0].op
-    assert isinstance(op, Dequantize)
-    if op.scale.data.size != 1 or op.offset.data.size != 1:
-        return None
-    scale, offset = (Fraction(float(a.data.reshape(-1)[0])) for a in (op.scale, op.offset))
-    return Affine((scale / op.denominator,), (offset / op.denominator,))
-
-
-def _affine(meaning: Affine | None) -> dict[str, list[str]] | None:
-    if meaning is None:
-        return None
-    return {"scale": list(map(str, meaning.scale)), "offset": list(map(str, meaning.offset))}
-
-
-def _elem(elem: IntType) -> dict[str, int]:
-    return {"lo": elem.lo, "hi": elem.hi, "step": elem.step}
-
-
-def _stream(stream: Stream) -> dict[str, Any]:
-    return {
-        "type": str(stream.elem),
-        "elem": _elem(stream.elem),
-        "bits": stream.elem.bits,
-        "lanes": stream.lanes,
-        "channels": stream.channels,
-        "vectors": stream.vectors,
-        "beats": stream.beats,
-    }
-
-
-def _port(stream: Stream) -> dict[str, Any]:
-    return {**_stream(stream), "tdata_bits": -(-stream.width // 8) * 8}
-
-
-def _cost(cost: Any) -> dict[str, int]:
-    return {"lut": cost.lut, "ff": cost.ff, "dsp": cost.dsp, "ram_bits": cost.ram_bits}
-
-
-def _stage(stage: Stage) -> dict[str, Any]:
-    kind = type(stage).__name__.removesuffix("Stage")
-    return {
-        "name": stage.name,
-        "module": stage.module,
-        "kind": kind,
-        "node": stage.node,
-        "origin": list(stage.origin),
-        "pe": getattr(stage, "pe", None),
-        "simd": getattr(stage, "simd", None),
-        "interval": stage.interval,
-        "cost": _cost(stage.cost()),
-        "source": _stream(stage.source),
-        "sink": _stream(stage.sink),
-    }
-
-
-def _describe(port: dict[str, Any]) -> str:
-    meaning = port["meaning"]
-    parts = [
-        f"{port['beats']} beats of {port['lanes']} x {port['type']}",
-        f"tdata {port['tdata_bits']} bits",
-        f"shape {port['shape']}",
-    ]
-    if meaning is not None:
-        scale, offset = meaning["scale"], meaning["offset"]
-        one = len(scale) == len(offset) == 1
-        parts.append(f"real = {scale[0]} * n + {offset[0]}" if one else "scale per channel")
-    return ", ".join(parts)
+def _types(stage: dict[str, Any]) -> str:
+    """Element types that go in and come out, each once."""
+    sides = (stage["sources"], stage["sinks"])
+    ins, outs = (", ".join(dict.fromkeys(s["type"] for s in side)) for side in sides)
+    return f"{ins} -> {outs}"

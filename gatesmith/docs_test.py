@@ -91,6 +91,25 @@ def test_every_option_is_in_the_manual() -> None:
     assert headings("cli.md", "gatesmith [a-z]+") == [f"gatesmith {name}" for name in commands]
 
 
+def functions(path: Path) -> set[str]:
+    """Functions of a module."""
+    module = ast.parse(path.read_text("utf-8"))
+    return {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_trap_is_closed_by_tests_that_exist() -> None:
+    page = (DOCS / "traps.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \|$", page, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 21))
+    for number, row in rows:
+        tests = re.findall(r"`([\w./]+)::(test_\w+)`", row)
+        assert tests, f"nothing closes trap {number}"
+        missing = [f"{path}::{name}" for path, name in tests if name not in functions(ROOT / path)]
+        assert not missing, f"docs/traps.md, trap {number}: {missing}"
+    spans = re.findall(r"`[^`]*::[^`]*`", page)
+    assert len(spans) == sum(len(re.findall(r"::test_\w+`", row)) for _, row in rows)
+
+
 PAGES = (*sorted(DOCS.rglob("*.md")), ROOT / "README.md", *sorted(ROOT.glob("examples/*/*.md")))
 
 

@@ -4,7 +4,7 @@
     lower         real to pure integer, exactly         quant/lower.py
     flip_falling  falling channels: negate the weights  quant/flip_falling.py
     fold          PE and SIMD of each layer             codegen/fold.py
-    plan          integer graph to pipeline of stages   codegen/plan.py
+    plan          integer graph to graph of stages      codegen/plan.py, fifo_depth.py
     write         stages to files                       gatesmith/build_folder.py
 
 The names are the values of ``--dump-ir after=``. After each pass on the IR the verifier runs.
@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from gatesmith.codegen.fold import Target, choose_folds
-from gatesmith.codegen.plan import Plan, check_target, plan
+from gatesmith.codegen.design import Design
+from gatesmith.codegen.fifo_depth import size_fifos
+from gatesmith.codegen.fold import Target, budget, choose_folds, operations
+from gatesmith.codegen.plan import check_target, plan
 from gatesmith.errors import UserError
 from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
@@ -32,7 +34,12 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, steps done, and steps in all."""
 
 STEPS = ("import", "lower", "flip_falling", "fold", "plan", "write")
+SPARE = 1
+"""Places more than computed in FIFOs between pipelines that have to hold several beats."""
+
 CHECKED_FRAMES = 16
+CHECKED_WORK = 200_000_000
+"""Most frames, and multiplications in all, that the verifier runs after a pass."""
 
 
 def quiet(_what: str, _done: int, _total: int) -> None:
@@ -57,7 +64,7 @@ class Compiled:
     imported: Imported
     lowered: Lowered
     integer: Graph
-    plan: Plan
+    plan: Design
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -82,10 +89,25 @@ def compile_model(
     folds = choose_folds(integer, target)
     dump("fold", "\n".join(f"{n.name}: pe={f.pe} simd={f.simd}" for n, f in folds.items()))
     progress("plan", 4, len(STEPS))
-    design = plan(integer, folds, identifier(model.stem.lower()))
+    design = plan(integer, folds, identifier(model.stem.lower()), budget(integer, target))
     check_target(design, target)
-    dump("plan", "\n".join(f"{s.name}: {s.source} -> {s.sink}" for s in design.stages))
+    design = sized(design)
+    dump("plan", "\n".join(f"{s.name}: {s.sources} -> {s.sinks}" for s in design.stages))
     return Compiled(imported, lowered, integer, design)
+
+
+def sized(design: Design) -> Design:
+    """The design with the least FIFOs for its interval. Errors: ``codegen.no-schedule``."""
+    try:
+        return size_fifos(design, spare=SPARE)
+    except ValueError as error:
+        raise UserError(
+            "codegen.no-schedule",
+            "no FIFO depths let the design reach its interval",
+            where=f"design {design.name}, {design.interval} cycles a frame",
+            why=str(error),
+            fix=("ask for another number of cycles: --cycles N",),
+        ) from error
 
 
 def to_integers(
@@ -97,7 +119,8 @@ def to_integers(
     """The passes from the real graph to the last integer one."""
     progress("lower", 1, len(STEPS))
     lowered = lower(imported.graph, model.name)
-    data = samples(lowered.graph, CHECKED_FRAMES)
+    work = sum(operations(node) for node in lowered.graph)
+    data = samples(lowered.graph, max(1, min(CHECKED_FRAMES, CHECKED_WORK // max(work, 1))))
     check(lowered.graph, "lower", data)
     dump("lower", str(lowered.graph))
     progress("flip_falling", 2, len(STEPS))

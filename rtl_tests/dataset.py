@@ -1,11 +1,14 @@
-"""Data sets for verification: files to values of the design's input stream.
+"""Data sets for verification: files to values of the design's input streams.
 
 - ``.npz`` with ``x`` and optionally ``y`` (labels), ``.npy``, IDX (LeCun's MNIST format), IDX.gz.
+- For several inputs an ``.npz`` with an array for each, called as the model calls the input.
 - Integer arrays are values of the input type and must lie inside it.
 - Float arrays are real numbers. Where the model's first quantizer made the stream's codes, they
   are quantized as it does, exactly; else each must be a number that a code stands for, up to two
   units in the last place of the array's type (1/255 has no exact float).
-- Frames may have any shape of the right size: (N, 28, 28) fits an input of 784.
+- Frames may have any shape of the right size: (N, 28, 28) fits an input of 784. Where a stream has
+  another order of axes than the model (channels last instead of first), frames may be in either:
+  (N, 32, 32, 3) fits an input of [3, 32, 32]. The model's order counts where both fit.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ import gzip
 import math
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -25,6 +28,7 @@ from numpy.typing import NDArray
 
 from gatesmith.errors import UserError
 from gatesmith.ir import Ints, IntType, Reals
+from gatesmith.rtl_tests.vectors import to_model
 
 HostQuantizer: TypeAlias = Callable[[Reals], Ints]
 """Real frames to codes, exactly."""
@@ -36,63 +40,108 @@ _CHUNK = 1 << 21
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Frames for a design.
+    """Frames for a design, in the order of its inputs.
 
     Attributes:
         source: The file, for messages.
-        x: Values of the input type, (frames, *shape), in the smallest integer type that holds it.
+        x: Values of each input's type, (frames, *code_shape), in the smallest integer type that
+            holds them.
         labels: Class of each frame, where the data has them.
-        real: The frames as they were given, where the model's first quantizer made ``x`` of them.
+        real: For each input, the frames as they were given, (frames, *shape), where the model's
+            first quantizer made ``x`` of them.
     """
 
     source: Path
-    x: NDArray[Any]
+    x: tuple[NDArray[Any], ...]
     labels: Ints | None
-    real: NDArray[Any] | None = None
+    real: tuple[NDArray[Any] | None, ...]
 
-    def frames(self, start: int, end: int) -> Ints:
-        """A range of frames as int64."""
-        return self.x[start:end].astype(np.int64)
+    def __len__(self) -> int:
+        return len(self.x[0])
+
+    def frames(self, start: int, end: int) -> list[Ints]:
+        """A range of frames of every input, as int64."""
+        return [x[start:end].astype(np.int64) for x in self.x]
 
 
 def load(
     path: Path,
-    entry: Mapping[str, Any],
+    entries: Sequence[Mapping[str, Any]],
     *,
     frames: int | None = None,
     labels: Path | None = None,
-    quantize: HostQuantizer | None = None,
+    quantize: Sequence[HostQuantizer | None] | None = None,
 ) -> Dataset:
     """Read the first ``frames`` frames (all there are, if fewer).
 
     Args:
         path: The data.
-        entry: ``input`` of build.json.
+        entries: ``inputs`` of build.json.
         frames: At most so many.
         labels: Label file: .npy, .npz (array y) or IDX.
-        quantize: The model's first quantizer, where its codes are what the stream carries.
+        quantize: For each input the model's first quantizer, where its codes are what the stream
+            carries.
 
     Errors: ``verify.data-unreadable``, ``verify.data-empty``, ``verify.data-shape``,
     ``verify.data-range``, ``verify.data-off-grid``, ``verify.data-not-finite``,
     ``verify.labels``.
     """
-    raw, found = _read(path, "x")
+    arrays, found = _read(path, [_called(entry, len(entries) == 1) for entry in entries])
     if labels is not None:
-        found, _ = _read(labels, "y")
+        (found,), _ = _read(labels, [("y",)])
+    counts = [_frames(path, raw) for raw in arrays]
+    if len(set(counts)) > 1:
+        why = f"the inputs have {', '.join(map(str, counts))} frames"
+        _refuse(path, "shape", "the inputs have different numbers of frames", why, _RESAVE)
+    count = counts[0] if frames is None else min(frames, counts[0])
+    if count == 0:
+        _refuse(path, "empty", "there are no frames", f"its shape is {arrays[0].shape}", _RESAVE)
+    classes = None if found is None else _classes(labels or path, found, counts[0])[:count]
+    x: list[NDArray[Any]] = []
+    real: list[NDArray[Any] | None] = []
+    for entry, raw, op in zip(entries, arrays, quantize or [None] * len(entries), strict=True):
+        coded = op is None or raw.dtype.kind != "f"
+        fitted = _fit(path, raw[:count], entry, entry["code_shape" if coded else "shape"])
+        x.append(_convert(path, fitted, entry, None if coded else op))
+        real.append(None if coded else fitted)
+    return Dataset(path, tuple(x), classes, tuple(real))
+
+
+def _called(entry: Mapping[str, Any], only: bool) -> tuple[str, ...]:
+    """What the array of an input may be called."""
+    names = (str(entry["name"]), str(entry["node"]))
+    return tuple(dict.fromkeys(("x", *names) if only else names))
+
+
+def _frames(path: Path, raw: NDArray[Any]) -> int:
+    """Number of frames in an array of numbers."""
     if raw.dtype.kind not in "iufb":
         _refuse(path, "unreadable", f"array of {raw.dtype}", "expected numbers", _RESAVE)
-    shape = tuple(int(extent) for extent in entry["shape"])
-    size = math.prod(shape)
-    if raw.ndim == 0 or len(raw) == 0 or frames == 0:
-        _refuse(path, "empty", "there are no frames", f"its shape is {raw.shape}", _RESAVE)
-    if math.prod(raw.shape[1:]) != size:
-        why = f"a frame has shape {raw.shape[1:]}, expected {size} elements, {shape}"
+    return len(raw) if raw.ndim else 0
+
+
+def _fit(
+    path: Path, raw: NDArray[Any], entry: Mapping[str, Any], wanted: Sequence[int]
+) -> NDArray[Any]:
+    """Frames in the shape ``wanted``, given so or, where that is one of codes, as streamed."""
+    shape, given = tuple(wanted), raw.shape[1:]
+    axes = entry["axes"] if wanted == entry["code_shape"] else None
+    if math.prod(given) != math.prod(shape):
+        why = f"a frame has shape {given}, expected {math.prod(shape)} elements, {shape}"
         _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
-    count = len(raw) if frames is None else min(frames, len(raw))
-    classes = None if found is None else _classes(labels or path, found, len(raw))[:count]
-    raw = raw[:count].reshape(count, *shape)
-    x = _convert(path, raw, entry, quantize)
-    return Dataset(path, x, classes, raw if quantize and raw.dtype.kind == "f" else None)
+    flat = len(_extents(given)) <= 1
+    if axes is None or flat or _extents(given) == _extents(shape):
+        return raw.reshape(len(raw), *shape)
+    streamed = tuple(shape[axis] for axis in axes)
+    if _extents(given) == _extents(streamed):
+        return to_model(raw.reshape(len(raw), *streamed), axes)
+    why = f"a frame has shape {given}, expected {shape}, or {streamed} as the stream carries it"
+    _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
+
+
+def _extents(shape: Sequence[int]) -> list[int]:
+    """Extents that say something about the order of the elements."""
+    return [extent for extent in shape if extent != 1]
 
 
 # ---- files --------------------------------------------------------------------------------------
@@ -101,21 +150,27 @@ _RESAVE = ("save it with numpy.savez(path, x=frames, y=labels)", "give an IDX or
 _MATCH = ("give data of the model's input shape",)
 
 
-def _read(path: Path, name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """The array called ``name``, and the labels beside it if there are any."""
+def _read(
+    path: Path, names: Sequence[Sequence[str]]
+) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
+    """An array for each input, under one of its names, and the labels beside them, if any."""
     try:
         with path.open("rb") as file:
             head = file.read(4)
         if head[:2] == b"PK":
             with np.load(path, allow_pickle=False) as arrays:
-                if name not in arrays:
-                    why = f"it holds {', '.join(arrays.files) or 'nothing'}, expected {name}"
-                    _refuse(path, "unreadable", f"there is no array {name}", why, _RESAVE)
-                return arrays[name], arrays["y"] if "y" in arrays and name != "y" else None
+                found = [_chosen(path, arrays.files, called) for called in names]
+                labelled = "y" in arrays.files and "y" not in found
+                return [arrays[name] for name in found], arrays["y"] if labelled else None
+        if len(names) > 1:
+            wanted = ", ".join(called[0] for called in names)
+            why = f"it is one array, and the core has {len(names)} inputs: {wanted}"
+            fix = ("save it with numpy.savez, an array for each input, called as the input",)
+            _refuse(path, "unreadable", "there is an input without data", why, fix)
         if head == b"\x93NUM":
-            return np.load(path, allow_pickle=False), None
+            return [np.load(path, allow_pickle=False)], None
         data = gzip.decompress(path.read_bytes()) if head[:2] == b"\x1f\x8b" else path.read_bytes()
-        return _idx(data), None
+        return [_idx(data)], None
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise UserError(
@@ -125,6 +180,15 @@ def _read(path: Path, name: str) -> tuple[NDArray[Any], NDArray[Any] | None]:
             why=f"{type(error).__name__}: {why}",
             fix=_RESAVE,
         ) from error
+
+
+def _chosen(path: Path, there: Sequence[str], called: Sequence[str]) -> str:
+    """The first of the names that is there."""
+    for name in called:
+        if name in there:
+            return name
+    why = f"it holds {', '.join(there) or 'nothing'}, expected {called[0]}"
+    _refuse(path, "unreadable", f"there is no array {called[0]}", why, _RESAVE)
 
 
 def _idx(data: bytes) -> NDArray[Any]:
@@ -172,12 +236,13 @@ def _convert(
     """Values of the input type, a chunk at a time."""
     elem = IntType(**entry["elem"])
     small = np.result_type(np.min_scalar_type(elem.lo), np.min_scalar_type(elem.hi))
-    result = np.empty(raw.shape, small if small.kind in "iu" else np.int64)
+    frame = entry["code_shape"]
+    result = np.empty((len(raw), *frame), small if small.kind in "iu" else np.int64)
     step = max(1, _CHUNK // max(1, math.prod(raw.shape[1:])))
     for start in range(0, len(raw), step):
         part = raw[start : start + step]
         if raw.dtype.kind == "f":
-            values = _from_real(path, part, entry, start, quantize)
+            values = _from_real(path, part, entry, start, quantize).reshape(len(part), *frame)
         else:
             # a uint64 beyond int64 must not wrap into the range
             whole = np.minimum(part, np.iinfo(np.int64).max) if part.dtype == np.uint64 else part
@@ -208,7 +273,7 @@ def _from_real(
         _refuse(path, "not-finite", "the data holds no finite number", why, ("clean the data",))
     real = part.astype(np.float64)
     if quantize is not None:
-        return quantize(real).reshape(real.shape)
+        return quantize(real)
     meaning = entry["meaning"]
     if meaning is None:
         why = "the input's integers stand for no real number that build.json knows"

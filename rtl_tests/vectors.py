@@ -1,25 +1,35 @@
-"""Values of a stream as the bytes that the bench reads, and back.
+"""Values of a stream as the bytes that the bench reads, and back; the reference between the ports.
 
 A beat is ``lanes`` elements, element i on bits [i*bits +: bits], then zeros up to ``tdata_bits``;
 its bytes come most significant first, which is how $fread fills a register. A frame is row-major;
 a last beat that it does not fill is padded with zeros.
+
+Where a port of build.json has ``axes`` p, its stream carries ``codes.transpose(p)``: channels last,
+while the model may have them first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatesmith.ir import Graph, Ints, IntType, Node
+from gatesmith.ir import Graph, Ints, IntType
 from gatesmith.ir.execute import execute
-from gatesmith.ops.input import Input
 
 Bytes = NDArray[np.uint8]
+AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
+
+CHUNK_ELEMENTS = 1 << 22
+"""Largest intermediate value of the reference, elements of all frames of a chunk."""
+
+SAMPLE_FRAMES, SAMPLE_ELEMENTS = 64, 1 << 26
+"""Frames of the sample that a build carries along: fewer where the values of all nodes are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +52,10 @@ class Port:
 
     @staticmethod
     def of(entry: Mapping[str, Any]) -> Port:
-        """The ``input`` or ``output`` of build.json, or a stage's ``source`` or ``sink``."""
+        """An input or output of build.json, or a source or sink of a stage."""
         elem = IntType(**entry["elem"])
         lanes, beats = int(entry["lanes"]), int(entry["beats"])
-        if "shape" in entry:
-            size = int(np.prod(entry["shape"], dtype=np.int64))
-        else:
-            size = int(entry["channels"]) * int(entry["vectors"])
+        size = int(entry["channels"]) * int(entry["vectors"])
         bits = -(-lanes * elem.bits // 8) * 8
         return Port(elem, lanes, beats, int(entry.get("tdata_bits", bits)), size)
 
@@ -98,30 +105,98 @@ class Port:
         return int(self.elem.decode(np.array([word]))[0])
 
 
-def input_node(graph: Graph) -> Node:
-    """The one Input node."""
-    (node,) = (node for node in graph if isinstance(node.op, Input))
-    return node
+def to_stream(x: AnyArray, axes: Sequence[int] | None) -> AnyArray:
+    """Frames with their axes in the order of the stream; a view.
+
+    >>> to_stream(np.zeros((9, 3, 32, 40)), (1, 2, 0)).shape
+    (9, 32, 40, 3)
+    """
+    return x if axes is None else x.transpose(0, *(1 + axis for axis in axes))
 
 
-def write_sample(
-    directory: Path, graph: Graph, build: Mapping[str, Any], frames: int = 64, seed: int = 0
-) -> None:
+def to_model(x: AnyArray, axes: Sequence[int] | None) -> AnyArray:
+    """Inverse of :func:`to_stream`: axes in the model's order."""
+    return x if axes is None else x.transpose(0, *(1 + axes.index(k) for k in range(len(axes))))
+
+
+class Reference:
+    """The integer graph, as a function from the inputs of a build to its outputs."""
+
+    def __init__(self, graph: Graph, build: Mapping[str, Any]) -> None:
+        self.graph = graph
+        self.entries: list[Mapping[str, Any]] = build["inputs"]
+        self.sources = [Port.of(entry) for entry in build["inputs"]]
+        self.sinks = [Port.of(entry) for entry in build["outputs"]]
+        self._shapes = {node.name: node.type.shape for node in graph}
+        self._sizes = [node.type.size for node in graph]
+
+    @property
+    def chunk(self) -> int:
+        """Frames that :meth:`outputs` is to be given at once, so that memory stays bounded."""
+        return max(1, CHUNK_ELEMENTS // max(self._sizes))
+
+    @property
+    def elements(self) -> int:
+        """Elements that all values of a frame have together."""
+        return sum(self._sizes)
+
+    def given(self, frames: Sequence[Ints]) -> dict[str, Ints]:
+        """Values of the graph's Input nodes, for codes of each input in its ``code_shape``."""
+        named = {}
+        for entry, x in zip(self.entries, frames, strict=True):
+            name = str(entry["node"])
+            named[name] = to_stream(x, entry["axes"]).reshape(len(x), *self._shapes[name])
+        return named
+
+    def outputs(self, given: Mapping[str, Ints]) -> list[Ints]:
+        """Values of each output for what :meth:`given` made."""
+        values = execute(self.graph, given)
+        return [values[node].astype(np.int64) for node in self.graph.outputs]
+
+
+def write_sample(directory: Path, graph: Graph, build: Mapping[str, Any], seed: int = 0) -> None:
     """vectors/ of a build: frames that tb/run.py streams without gatesmith.
 
     The first two frames are all lowest and all highest values, the others are uniform. Writes
-    input.bin and expected.bin (beats), and sample.npz (x, for ``gatesmith verify``, and expected).
+    input_K.bin and expected_K.bin (beats), and sample.npz: an array for each input (named as its
+    node), for ``gatesmith verify``, and expected_K.
     """
-    source, sink = Port.of(build["input"]), Port.of(build["output"])
-    shape = (frames, *input_node(graph).type.shape)
-    low, high, step = source.elem.lo, source.elem.hi, source.elem.step
+    reference = Reference(graph, build)
+    frames = max(3, min(SAMPLE_FRAMES, SAMPLE_ELEMENTS // reference.elements))
     rng = np.random.default_rng(seed)
-    x = low + step * rng.integers(0, source.elem.count, shape, dtype=np.int64)
-    x[0] = low
-    x[1:2] = high
-    y = execute(graph, {input_node(graph).name: x})[graph.outputs[0]].astype(np.int64)
+    inputs = []
+    for entry in build["inputs"]:
+        elem = Port.of(entry).elem
+        codes = rng.integers(0, elem.count, (frames, *entry["code_shape"]), dtype=np.int64)
+        x = elem.lo + elem.step * codes
+        x[0], x[1] = elem.lo, elem.hi
+        inputs.append(x)
+    outputs = _in_chunks(reference, inputs)
     folder = directory / "vectors"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "input.bin").write_bytes(source.encode(x).tobytes())
-    (folder / "expected.bin").write_bytes(sink.encode(y).tobytes())
-    np.savez_compressed(folder / "sample.npz", x=x, expected=y)
+    given = reference.given(inputs).values()
+    for k, (port, x) in enumerate(zip(reference.sources, given, strict=True)):
+        (folder / f"input_{k}.bin").write_bytes(port.encode(x).tobytes())
+    for k, (port, y) in enumerate(zip(reference.sinks, outputs, strict=True)):
+        (folder / f"expected_{k}.bin").write_bytes(port.encode(y).tobytes())
+    arrays = {entry["node"]: x for entry, x in zip(build["inputs"], inputs, strict=True)}
+    arrays |= {f"expected_{k}": y for k, y in enumerate(outputs)}
+    save_arrays(folder / "sample.npz", arrays)
+
+
+def _in_chunks(reference: Reference, inputs: Sequence[Ints]) -> list[Ints]:
+    parts = [
+        reference.outputs(reference.given([x[at : at + reference.chunk] for x in inputs]))
+        for at in range(0, len(inputs[0]), reference.chunk)
+    ]
+    return [np.concatenate(same) for same in zip(*parts, strict=True)]
+
+
+def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A .npz file; unlike numpy.savez under any names ("file"), and the same bytes every time."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as whole:
+        for name, array in arrays.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            with whole.open(entry, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)

@@ -46,7 +46,8 @@ def test_element_i_sits_at_i_times_bits_and_comes_back(port: Port, seed: int) ->
 def test_port_of_a_build_and_of_a_stage() -> None:
     elem = {"lo": -1, "hi": 1, "step": 2}
     outside: Mapping[str, Any] = {
-        **{"shape": [4, 5], "elem": elem, "lanes": 10, "beats": 2, "tdata_bits": 16, "bits": 1}
+        **{"shape": [4, 5], "elem": elem, "bits": 1, "lanes": 10, "channels": 20, "vectors": 1},
+        **{"beats": 2, "tdata_bits": 16},
     }
     inside: Mapping[str, Any] = {
         **{"elem": elem, "bits": 1, "lanes": 10, "channels": 10, "vectors": 2, "beats": 2}

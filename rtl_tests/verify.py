@@ -1,6 +1,6 @@
 """Verify a build: data through the NumPy reference and through the RTL, every output bit compared.
 
-1. The data becomes values of the input stream (dataset.py).
+1. The data becomes values of the input streams (dataset.py).
 2. The integer graph of the build is executed on them: the reference.
 3. Both become beats in files (vectors.py).
 4. Run 1, nothing stalls: all frames; interval and latency are measured.
@@ -17,7 +17,8 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -28,23 +29,21 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Ints, Node, Reals, Values
-from gatesmith.ir.execute import execute
+from gatesmith.ir import Affine, Graph, Ints, Node, Values
 from gatesmith.ir.store import load as load_graph
+from gatesmith.ops.reshape import Reshape
 from gatesmith.ops.top_k import TopK
 from gatesmith.rtl_tests import dataset
+from gatesmith.rtl_tests.host_quantizer import host_quantizers
 from gatesmith.rtl_tests.locate import Locator, Mismatch
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
-from gatesmith.rtl_tests.vectors import Port, input_node
+from gatesmith.rtl_tests.vectors import Reference
 from gatesmith.templates.tb import shards
 from gatesmith.templates.tb.shards import Job
 
-FORMAT = 1
+FORMAT = 2
 ROUND_BYTES = 256 << 20
 """Input and expected bytes of one round of simulations."""
-
-CHUNK_ELEMENTS = 1 << 22
-"""Largest intermediate value of the reference, elements of all frames of a chunk."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -53,8 +52,10 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 class Original(Protocol):
     """The original model in a float runtime, beside the reference."""
 
-    def take(self, x: Values, labels: Ints | None) -> None:
-        """Compare some more frames: real ones, or the integers that ``--input`` declared."""
+    def take(self, x: Mapping[str, Values], labels: Ints | None) -> None:
+        """Compare some more frames, by name of the real graph's Input, in the model's shapes: real
+        ones, or the integers that ``--input`` declared.
+        """
 
     def told(self) -> dict[str, Any]:
         """What all frames so far showed; has at least ``unexplained``, the differences that the
@@ -69,6 +70,7 @@ class Verdict:
     Attributes:
         frames: Frames of data that were run.
         equal: Frames whose every output beat was right in every run.
+        outputs: For each output its ``name``, and ``equal``: frames in which it was right.
         all_equal: Nothing at all went wrong.
         interval: Cycles between results in steady state, the longest seen; None for one frame.
         interval_min: The shortest seen.
@@ -76,7 +78,8 @@ class Verdict:
         latency: First input beat to last output beat of a frame in an empty pipeline, difference
             of the clock edges at which they are taken.
         latency_predicted: From build.json.
-        top1: Share of frames whose best class is the label's; None without labels.
+        top1: Share of frames whose best class is the label's; None without labels, and where the
+            first output is neither a vector nor an index.
         unexplained: Differences from the original model that float rounding does not account for;
             None where it was not asked.
         original: What the comparison with it showed.
@@ -90,6 +93,7 @@ class Verdict:
 
     frames: int
     equal: int
+    outputs: Sequence[Mapping[str, Any]]
     all_equal: bool
     interval: int | None
     interval_min: int | None
@@ -139,17 +143,18 @@ def verify(
     """
     build = read_build(directory)
     graph = load_graph(directory / "ir" / "integer")
-    quantize = host_quantizer(directory, build)
-    given = dataset.load(data, build["input"], frames=frames, labels=labels, quantize=quantize)
+    quantize = host_quantizers(directory / "ir" / "real", build["inputs"])
+    given = dataset.load(data, build["inputs"], frames=frames, labels=labels, quantize=quantize)
     started = time.monotonic()
     progress("simulator", 0, 1)
     simulator = build_simulator(directory)
     progress("simulator", 1, 1)
     run = _Run(directory, build, graph, given, simulator, seed, stall, progress, original)
     run.seconds["build"] = time.monotonic() - started
-    step = max(1, ROUND_BYTES // (run.source.frame_bytes + run.sink.frame_bytes))
-    for start in range(0, len(given.x), step):
-        run.round(start, min(start + step, len(given.x)))
+    ports = (*run.reference.sources, *run.reference.sinks)
+    step = max(1, ROUND_BYTES // sum(port.frame_bytes for port in ports))
+    for start in range(0, len(given), step):
+        run.round(start, min(start + step, len(given)))
     return run.verdict()
 
 
@@ -172,21 +177,6 @@ def read_build(directory: Path) -> dict[str, Any]:
     return build
 
 
-def host_quantizer(directory: Path, build: Mapping[str, Any]) -> dataset.HostQuantizer | None:
-    """The model's own way from its real input to the stream's codes, exact; None if it has none."""
-    name = build["input"].get("host_quantizer")
-    if name is None:
-        return None
-    real = load_graph(directory / "ir" / "real")
-    node = next(node for node in real if node.name == name)
-    part = Graph((node,))
-
-    def quantize(x: Reals) -> Ints:
-        return execute(part, {input_node(part).name: x})[node].astype(np.int64)
-
-    return quantize
-
-
 @dataclass
 class _Run:
     """One verification: what stays the same, and what the rounds add up."""
@@ -200,8 +190,8 @@ class _Run:
     stall: bool
     progress: Progress
     original: Original | None
-    source: Port = field(init=False)
-    sink: Port = field(init=False)
+    reference: Reference = field(init=False)
+    wrong_of: list[set[int]] = field(init=False)
     plain: list[dict[str, Any]] = field(default_factory=list)
     stalled: list[dict[str, Any]] = field(default_factory=list)
     wrong: set[int] = field(default_factory=set)
@@ -212,14 +202,15 @@ class _Run:
     )
 
     def __post_init__(self) -> None:
-        self.source, self.sink = Port.of(self.build["input"]), Port.of(self.build["output"])
+        self.reference = Reference(self.graph, self.build)
+        self.wrong_of = [set() for _ in self.build["outputs"]]
 
     def round(self, start: int, end: int) -> None:
         """Frames start .. end - 1, through everything."""
         with tempfile.TemporaryDirectory(prefix="gatesmith-verify-") as name:
             work = Path(name)
             began = time.monotonic()
-            self._reference(start, end, work)
+            self._vectors(start, end, work)
             simulated = time.monotonic()
             count = end - start
             jobs = shards.plain_jobs(self.build, count)
@@ -231,42 +222,59 @@ class _Run:
                 stalled = self._simulate("simulate with stalls", jobs, work)
                 self.stalled += stalled
                 results = plain + stalled
-            self.wrong |= {start + frame for frame in shards.total(results)["wrong"]}
+            found = shards.total(results)
+            self.wrong |= {start + frame for frame in found["wrong"]}
+            for known, wrong in zip(self.wrong_of, found["outputs"], strict=True):
+                known |= {start + frame for frame in wrong}
             self.seconds["reference"] += simulated - began
             self.seconds["sim"] += time.monotonic() - simulated
             if self.mismatch is None:
                 self._locate(results, start, work)
 
-    def _reference(self, start: int, end: int, work: Path) -> None:
+    def _vectors(self, start: int, end: int, work: Path) -> None:
         """Input and expected beats into files, and what else the reference tells."""
-        (output,) = self.graph.outputs
-        entry = input_node(self.graph)
-        largest = max(node.type.size for node in self.graph)
-        step = max(1, CHUNK_ELEMENTS // largest)
-        with (work / "input.bin").open("wb") as sent, (work / "expected.bin").open("wb") as wanted:
-            for first in range(start, end, step):
-                last = min(first + step, end)
-                x = self.given.frames(first, last).reshape(-1, *entry.type.shape)
-                y: Ints = execute(self.graph, {entry.name: x})[output].astype(np.int64)
-                sent.write(self.source.encode(x).tobytes())
-                wanted.write(self.sink.encode(y).tobytes())
-                if self.given.labels is not None:
-                    best = best_class(output, y)
-                    self.right_class += int((best == self.given.labels[first:last]).sum())
+        reference = self.reference
+        counted = self.given.labels is not None and has_classes(self.graph.outputs[0])
+        with ExitStack() as stack:
+            sent, wanted = (
+                [stack.enter_context((work / f"{name}_{k}.bin").open("wb")) for k in range(count)]
+                for name, count in (
+                    ("input", len(reference.sources)),
+                    ("expected", len(reference.sinks)),
+                )
+            )
+            for first in range(start, end, reference.chunk):
+                last = min(first + reference.chunk, end)
+                given = reference.given(self.given.frames(first, last))
+                results = reference.outputs(given)
+                for file, port, x in zip(sent, reference.sources, given.values(), strict=True):
+                    file.write(port.encode(x).tobytes())
+                for file, port, y in zip(wanted, reference.sinks, results, strict=True):
+                    file.write(port.encode(y).tobytes())
+                labels = None if self.given.labels is None else self.given.labels[first:last]
+                if counted:
+                    best = best_class(self.graph.outputs[0], results[0])
+                    self.right_class += int((best == labels).sum())
                 if self.original is not None:
-                    some = None if self.given.labels is None else self.given.labels[first:last]
-                    self.original.take(self._original(first, last), some)
-                self.progress("reference", last, len(self.given.x))
+                    self.original.take(self._original(first, last), labels if counted else None)
+                self.progress("reference", last, len(self.given))
 
-    def _original(self, first: int, last: int) -> Values:
-        """Frames as the original model takes them."""
-        if self.given.real is not None:
-            real: Reals = self.given.real[first:last].astype(np.float64)
-            return real
-        x = self.given.frames(first, last)
-        entry = self.build["input"]
-        if entry.get("host_quantizer") is None:
-            return x
+    def _original(self, first: int, last: int) -> dict[str, Values]:
+        """Frames as the original model takes them, by name of the real graph's Input."""
+        codes = self.given.frames(first, last)
+        found: dict[str, Values] = {}
+        for k, entry in enumerate(self.build["inputs"]):
+            real = self.given.real[k]
+            if real is not None:
+                found[entry["real_node"]] = real[first:last].astype(np.float64)
+            elif entry["host_quantizer"] is None:
+                found[entry["real_node"]] = codes[k]
+            else:
+                found[entry["real_node"]] = self._meant(entry, codes[k])
+        return found
+
+    def _meant(self, entry: Mapping[str, Any], codes: Ints) -> Values:
+        """The real numbers that codes of the model's first quantizer stand for."""
         if entry["meaning"] is None:
             raise UserError(
                 "verify.data-off-grid",
@@ -276,7 +284,7 @@ class _Run:
                 fix=("give the real numbers as a float array",),
             )
         scale, offset = (tuple(map(Fraction, entry["meaning"][k])) for k in ("scale", "offset"))
-        return Affine(scale, offset).real(x)
+        return Affine(scale, offset).real(codes)
 
     def _simulate(self, what: str, jobs: list[Job], work: Path) -> list[dict[str, Any]]:
         told = partial(self.progress, what)
@@ -290,10 +298,9 @@ class _Run:
         worst = min(failed, key=lambda result: int(result["first"]["frame"]))
         self.progress("locate the difference", 0, 1)
         locator = Locator(self.directory, self.build, self.graph, work)
-        frame = min(int(worst["first"]["frame"]), len(self.given.x) - 1 - start)
-        shape = input_node(self.graph).type.shape
-        x = self.given.frames(start + frame, start + frame + 1).reshape(1, *shape)
-        found = locator.locate(worst, frame, x)
+        frame = min(int(worst["first"]["frame"]), len(self.given) - 1 - start)
+        x = self.given.frames(start + frame, start + frame + 1)
+        found = locator.locate(worst, frame, self.reference.given(x))
         self.mismatch = replace(found, frame=start + found.frame)
         self.progress("locate the difference", 1, 1)
 
@@ -301,7 +308,8 @@ class _Run:
         """All rounds together."""
         plain = shards.total(self.plain)
         every = shards.total(self.plain + self.stalled)
-        frames = len(self.given.x)
+        frames = len(self.given)
+        labelled = self.given.labels is not None and has_classes(self.graph.outputs[0])
         stalls = None
         if self.stall:
             done = shards.total(self.stalled)
@@ -320,13 +328,17 @@ class _Run:
         return Verdict(
             frames=frames,
             equal=frames - len(self.wrong),
+            outputs=[
+                {"name": entry["name"], "equal": frames - len(wrong)}
+                for entry, wrong in zip(self.build["outputs"], self.wrong_of, strict=True)
+            ],
             all_equal=not self.wrong and not every["errors"],
             interval=plain["interval_max"],
             interval_min=plain["interval_min"],
             interval_predicted=int(self.build["interval"]),
             latency=plain["latency"],
             latency_predicted=int(self.build["latency"]),
-            top1=None if self.given.labels is None else self.right_class / frames,
+            top1=self.right_class / frames if labelled else None,
             unexplained=None if told is None else int(told["unexplained"]),
             original=told,
             cycles=every["cycles"],
@@ -338,13 +350,28 @@ class _Run:
         )
 
 
+def has_classes(output: Node) -> bool:
+    """Whether an output says one class: an index, or a vector of values to choose from."""
+    output = _behind(output)
+    if isinstance(output.op, TopK):
+        return output.type.vectors == 1
+    return 1 < output.type.size == max(output.type.shape, default=1)
+
+
+def _behind(output: Node) -> Node:
+    """What gives the values: nothing but their shape changes from there on."""
+    while isinstance(output.op, Reshape):
+        (output,) = output.args
+    return output
+
+
 def best_class(output: Node, y: Ints) -> Ints:
     """Class of each frame: the index that the design gives, or that of the largest real value.
 
     Real values are compared exactly: brought to one denominator they are integers. Of equal ones
     the lowest index wins.
     """
-    if isinstance(output.op, TopK):
+    if isinstance(_behind(output).op, TopK):
         return y.reshape(len(y), -1)[:, 0]
     meaning = output.meaning or Affine((Fraction(1),))
     rows = meaning.per_channel(output.type.channels)

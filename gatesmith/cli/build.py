@@ -134,19 +134,25 @@ def _not_positive(option: str, value: float) -> UserError:
 
 def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> None:
     screen = console()
-    numbers = ("PE", "SIMD", "cycles", "LUT", "FF", "DSP", "RAM bits")
-    stages = table("", ("stage", "kind", "types", "from"), numbers)
+    branches = any(len(stage["drivers"]) > 1 for stage in summary["stages"])
+    reads, depth = (("reads",), ("depth",)) if branches else ((), ())
+    text = ("stage", "kind", *reads, "types", "from")
+    numbers = ("PE", "SIMD", *depth, "cycles", "LUT", "FF", "DSP", "RAM bits")
+    stages = table("", text, numbers)
+    shown = ("name", "kind", *(("drivers",) if branches else ()), "types", "origin")
+    shown += ("pe", "simd", *depth, "interval")
     total = dict.fromkeys(("lut", "ff", "dsp", "ram_bits"), 0)
     for stage in summary["stages"]:
         cost = stage["cost"]
         total = {key: count + cost[key] for key, count in total.items()}
-        row = [stage.get(key) for key in ("name", "kind", "types", "origin", "pe", "simd")]
-        stages.add_row(*cells(*row, stage["interval"], *(cost[key] for key in total)))
+        stages.add_row(*cells(*(stage[key] for key in shown), *cost.values()))
     stages.add_section()
-    stages.add_row(*cells("in all", "", "", "", None, None, summary["interval"], *total.values()))
+    blank = [None] * (len(shown) - 2)
+    stages.add_row(*cells("in all", *blank, summary["interval"], *total.values()))
     screen.print(stages)
-    screen.print(f"input     {cells(readable(summary['input']))[0]}")
-    screen.print(f"output    {cells(readable(summary['output']))[0]}")
+    for side in ("inputs", "outputs"):
+        for port in summary[side]:
+            screen.print(f"{side[:-1]:10}{cells(readable(port))[0]}")
     rate = "" if clock_mhz is None else f", {clock_mhz * 1e6 / summary['interval']:,.0f} frames/s"
     screen.print(f"interval  {summary['interval']} cycles a frame{rate}")
     screen.print(f"latency   {summary['latency']} cycles")

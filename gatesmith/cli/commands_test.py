@@ -21,6 +21,7 @@ DIGITS = Path(__file__).parents[2] / "examples" / "digits" / "digits_2w2a.onnx"
 EQUAL = Verdict(
     frames=10000,
     equal=10000,
+    outputs=[{"name": "y", "equal": 10000}],
     all_equal=True,
     interval=64,
     interval_min=64,
@@ -57,6 +58,11 @@ def verdict(**changes: Any) -> Verdict:
         (EQUAL, 0, ["interval     64 cycles, as predicted", "10000 of 10000 frames equal"]),
         (verdict(equal=9999, all_equal=False, mismatch=WRONG), 1, ["9999 of 10000 frames equal"]),
         (verdict(all_equal=False, mismatch={"kind": "not-held"}), 1, ["kind         not-held"]),
+        (
+            verdict(outputs=[{"name": "box/0", "equal": 10000}, {"name": "class", "equal": 9}]),
+            0,
+            ["output       box/0: 10,000 equal", "output       class: 9 equal"],
+        ),
         (verdict(interval=65), 0, ["interval     65 cycles, predicted 64"]),
         (EQUAL, 0, ["92.97 % top-1 in onnx", "0 of 1,234,567 codes, 3 differ by float32"]),
         (

@@ -47,10 +47,11 @@ def inspect(
 
 def _show(found: Mapping[str, Any]) -> None:
     out = console()
-    text = ("layer", "operator", "type", "range", "stands for", "from")
+    reads = () if found["chain"] else ("reads",)
+    text = ("layer", "operator", *reads, "type", "range", "stands for", "from")
     layers = table(f"{found['model']}, {found['form']} form", text, ("parameters", "operations"))
     for layer in found["layers"]:
-        names = ("name", "op", "type")
+        names = ("name", "op", *(() if found["chain"] else ("args",)), "type")
         low_high = layer["range"]
         layers.add_row(
             *cells(*(layer[key] for key in names)),
@@ -58,10 +59,12 @@ def _show(found: Mapping[str, Any]) -> None:
             *cells(layer["origin"], layer["parameters"] or None, layer["operations"] or None),
         )
     layers.add_section()
-    layers.add_row(*cells("in all", *[None] * 5, found["parameters"], found["operations"]))
+    blank = [None] * (len(text) - 1)
+    layers.add_row(*cells("in all", *blank, found["parameters"], found["operations"]))
     out.print(layers)
-    for key in ("input", "output"):
-        out.print(f"{key:8}{cells(found[key])[0]}")
+    for side in ("inputs", "outputs"):
+        for end in found[side]:
+            out.print(f"{side[:-1]:8}{cells(end)[0]}")
     for note in found["notes"]:
         out.print(f"note    {cells(note)[0]}")
     for problem in found["problems"]:

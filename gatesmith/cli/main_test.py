@@ -25,6 +25,7 @@ class Built:
     def summary(self) -> dict[str, Any]:
         cost = {"lut": 1200, "ff": 34, "dsp": 0, "ram_bits": 4096}
         stage = {"kind": "dense", "origin": ["fc1"], "pe": 4, "simd": 8, "interval": 128}
+        stage |= {"depth": None, "drivers": ["x"]}
         stages = [
             {**stage, "name": "fc1", "cost": cost, "types": "u2[8] -> i9[4]"},
             {**stage, "name": "fc2", "cost": cost, "types": "u2[4] -> i9[4]", "interval": 64},
@@ -33,8 +34,8 @@ class Built:
             "stages": stages,
             "interval": 128,
             "latency": 222,
-            "input": "u5[1, 64]",
-            "output": "i9[10]",
+            "inputs": ["x: u5[1, 64]"],
+            "outputs": ["y: i9[10]"],
             "notes": ["mind the [gap]"],
         }
 

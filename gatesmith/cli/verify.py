@@ -17,7 +17,10 @@ def verify(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What gatesmith build wrote.")],
     data: Annotated[
         Path,
-        typer.Option(metavar="FILE", help=".npz (x, and labels y), .npy, or IDX, .gz too."),
+        typer.Option(
+            metavar="FILE",
+            help=".npz (x, or an array for each input; labels y), .npy, or IDX, .gz too.",
+        ),
     ],
     frames: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Only the first N frames.")
@@ -69,6 +72,10 @@ def _show(result: Mapping[str, Any]) -> None:
     for key, value in (result["mismatch"] or {}).items():
         out.print(f"[red]{key:13}[/]{cells(value)[0]}", soft_wrap=True)
     equal, frames = result["equal"], result["frames"]
+    if len(result["outputs"]) > 1:
+        for output in result["outputs"]:
+            name, right = cells(output["name"], output["equal"])
+            out.print(f"{'output':13}{name}: {right} equal")
     colour = "green" if result["all_equal"] else "bold red"
     out.print(f"[{colour}]{equal} of {frames} frames equal[/]")
 

@@ -31,33 +31,45 @@ KINDS = (
 
 
 def timing(lines: Iterable[str]) -> dict[str, Any]:
-    """Interval and latency from times.txt: cycles between the ends of frames, once full.
+    """What times.txt tells: frames that are good, by output and in all, interval and latency.
 
-    The pipeline is full from the frame on that came in when the first result had gone out; where
-    there are too few frames for that, every pair counts.
+    The interval is that between the ends of frames once the pipeline is full: from the frame on
+    that came in when the first result had gone out; where there are too few frames for that, every
+    pair counts.
     """
     first_in: dict[int, int] = {}
-    ends: dict[int, tuple[int, bool]] = {}
+    ends: dict[int, int] = {}
+    bad: dict[int, set[int]] = {}
+    delivered: dict[int, int] = {}
     resets: list[dict[str, Any]] = []
     for line in lines:
-        kind, frame, cycle, *flag = line.split()
+        kind, *numbers = line.split()
+        frame, number, *flag = map(int, numbers)
         if kind == "i":
-            first_in[int(frame)] = int(cycle)
+            first_in[frame] = number
         elif kind == "o":
-            ends[int(frame)] = (int(cycle), flag[0] == "0")
+            ends[frame] = number
+        elif kind == "b":
+            bad.setdefault(number, set()).add(frame)
+        elif kind == "e":
+            delivered[number] = frame
         else:
-            resets.append({"frame": int(frame), "cycle": int(cycle), "mid_frame": flag[0] == "1"})
+            resets.append({"frame": frame, "cycle": number, "mid_frame": flag == [1]})
+    start = min(first_in, default=0)
+    wrong = set().union(*bad.values())
     result: dict[str, Any] = {
-        "good": [frame for frame, (_, good) in sorted(ends.items()) if good],
+        "good": [frame for frame in sorted(ends) if frame not in wrong],
+        "outputs": [
+            {"delivered": delivered[k], "bad": sorted(bad.get(k, ()))} for k in sorted(delivered)
+        ],
         "resets": resets,
         "latency": None,
         "intervals": None,
     }
-    start = min(first_in, default=0)
     if start in ends and not resets:
-        result["latency"] = ends[start][0] - first_in[start]
-        full = sum(cycle <= ends[start][0] for cycle in first_in.values())
-        steps = [ends[f][0] - ends[f - 1][0] for f in sorted(ends) if f - 1 in ends]
+        result["latency"] = ends[start] - first_in[start]
+        full = sum(cycle <= ends[start] for cycle in first_in.values())
+        steps = [ends[f] - ends[f - 1] for f in sorted(ends) if f - 1 in ends]
         steady = steps[full:] or steps
         if steady:
             result["intervals"] = [min(steady), max(steady), len(steady)]
@@ -74,8 +86,10 @@ def judge(dut: Any) -> dict[str, Any]:
         "first": None,
     }
     if result["errors"]:
+        output = int(dut.first_port.value)
         result["first"] = {
             "kind": KINDS[int(dut.first_kind.value)],
+            "output": output if output < len(result["outputs"]) and output >= 0 else None,
             "frame": int(dut.first_frame.value),
             "beat": int(dut.first_beat.value),
             "cycle": int(dut.first_cycle.value),
@@ -93,7 +107,7 @@ def replace(path: str, text: str) -> None:
 
 @cocotb.test()
 async def frames_equal_the_reference(dut: Any) -> None:
-    """Every frame of input.bin gives exactly the beats of expected.bin."""
+    """Every frame of the input files gives exactly the beats of the expected ones."""
     await Timer(1, "ns")
     poll = int(cocotb.plusargs.get("poll", POLL_CYCLES)) * CYCLE_NS
     dut.start.value = 1

@@ -26,10 +26,10 @@ def main() -> int:
     options = parser.parse_args()
 
     build = json.loads((HERE.parent / "build.json").read_text("utf-8"))
-    frame_bytes = build["input"]["beats"] * build["input"]["tdata_bits"] // 8
-    if not (options.vectors / "input.bin").exists():
-        parser.error(f"there is no input.bin in {options.vectors}: give --vectors FOLDER")
-    frames = (options.vectors / "input.bin").stat().st_size // frame_bytes
+    frame_bytes = build["inputs"][0]["beats"] * build["inputs"][0]["tdata_bits"] // 8
+    if not (options.vectors / "input_0.bin").exists():
+        parser.error(f"there is no input_0.bin in {options.vectors}: give --vectors FOLDER")
+    frames = (options.vectors / "input_0.bin").stat().st_size // frame_bytes
     rtl = HERE.parent / "rtl"
     sources = [rtl / name for name in (rtl / "files.f").read_text("utf-8").split()]
     work = HERE / "run"

@@ -26,8 +26,11 @@ Progress = Callable[[int, int], None]
 HUNG_SECONDS = 600
 """A simulator that shows no sign of life for so long is ended."""
 
-FEW = 64
-"""A process of its own for fewer frames than this costs more time than it saves."""
+FEW, SHORT = 64, 50_000
+"""A process of its own for fewer frames, and fewer cycles, than this costs more than it saves."""
+
+SOME, LONG = 256, 2_000_000
+"""Frames of the runs that stress one thing each; fewer where they would take more cycles."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Files:
     """Where a simulation finds its data.
 
     Attributes:
-        data: Folder of input.bin and expected.bin.
+        data: Folder of input_K.bin and expected_K.bin.
         images: Folder of the memory images (rtl/).
         bench: Folder of bench.py (tb/).
     """
@@ -56,15 +59,27 @@ class Files:
 
 
 def patience(build: Mapping[str, Any]) -> dict[str, int]:
-    """Watchdog and drain time that suit a design, in cycles."""
-    busy = int(build["interval"]) + int(build["latency"])
-    return {"patience": 4 * busy + 8192, "drain": busy + 64}
+    """Watchdog and drain time that suit a design, in cycles.
+
+    Stalls stretch what a frame takes, but hardly fourfold without a single beat in or out. What is
+    in the pipeline behind the last frame comes out within the latency.
+    """
+    interval, latency = int(build["interval"]), int(build["latency"])
+    return {"patience": 4 * (interval + latency) + 8192, "drain": latency + 64}
 
 
-def split(name: str, first: int, frames: int, settings: Mapping[str, int]) -> list[Job]:
-    """Jobs for a range of frames, as many as there are processors."""
-    count = max(1, min(os.cpu_count() or 1, frames // FEW))
-    edges = [first + frames * i // count for i in range(count + 1)]
+def split(
+    build: Mapping[str, Any], name: str, frames: int, settings: Mapping[str, int]
+) -> list[Job]:
+    """Jobs for all frames: as many as there are processors, but none that is not worth it.
+
+    Each has enough frames to fill the pipeline and measure the interval behind that.
+    """
+    interval = max(1, int(build["interval"]))
+    full = int(build["latency"]) // interval + 4
+    worth = max(full, min(FEW, -(-SHORT // interval)))
+    count = max(1, min(os.cpu_count() or 1, frames // worth))
+    edges = [frames * i // count for i in range(count + 1)]
     seed = settings.get("seed", 1)
     return [
         Job(f"{name}{i}", start, end - start, {**settings, "seed": seed + 101 * i})
@@ -74,17 +89,17 @@ def split(name: str, first: int, frames: int, settings: Mapping[str, int]) -> li
 
 def plain_jobs(build: Mapping[str, Any], frames: int) -> list[Job]:
     """Every frame, back to back, nothing stalls: interval and latency are measured here."""
-    return split("plain", 0, frames, patience(build))
+    return split(build, "plain", frames, patience(build))
 
 
 def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
-    """Every frame with both ends stalling at random; fewer with one end, and with resets."""
+    """Every frame with all ends stalling at random; fewer with one side, and with resets."""
     base = patience(build)
     both = {**base, "source_stall": 96, "sink_stall": 96}
-    gap = int(build["latency"]) + 3 * int(build["interval"])
-    resets = {"resets": 16, "reset_gap": max(2, gap)}
-    some = min(frames, 4 * FEW)
-    jobs = split("stalled", 0, frames, {**both, "seed": seed})
+    interval, latency = int(build["interval"]), int(build["latency"])
+    resets = {"resets": 16, "reset_gap": max(2, latency + 3 * interval)}
+    some = min(frames, SOME, max(4, LONG // max(1, interval)))
+    jobs = split(build, "stalled", frames, {**both, "seed": seed})
     jobs.append(Job("starved", 0, some, {**base, "source_stall": 208, "seed": seed + 1}))
     jobs.append(Job("blocked", 0, some, {**base, "sink_stall": 208, "seed": seed + 2}))
     jobs.append(Job("reset", 0, some, {**both, **resets, "seed": seed + 3}))
@@ -101,7 +116,9 @@ def run(
 ) -> list[dict[str, Any]]:
     """Result of each job (bench.py's, with ``job`` and ``frames``), in order.
 
-    ``settings`` is the job itself. Each runs in work/NAME, where its log and time stamps stay.
+    ``settings`` is the job itself, ``wrong`` the frames that are not right in every respect,
+    ``outputs`` those that are not right on each output. Each runs in work/NAME, where its log and
+    time stamps stay.
 
     Errors: ``verify.simulator-failed`` when one ends without a verdict.
     """
@@ -135,15 +152,18 @@ def run(
 def total(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """One result for several.
 
-    Counts are added, wrong frames united; the first failure is that of the lowest frame.
+    Counts are added, wrong frames united, in all and by output; the first failure is that of the
+    lowest frame.
     """
     parts = list(results)
     failures = [part["first"] | {"job": part["job"]} for part in parts if part["first"]]
     intervals = [part["intervals"] for part in parts if part["intervals"]]
     latencies = [part["latency"] for part in parts if part["latency"] is not None]
+    outputs = [part["outputs"] for part in parts]
     return {
         "frames": sum(part["frames"] for part in parts),
         "wrong": sorted({frame for part in parts for frame in part["wrong"]}),
+        "outputs": [sorted(set().union(*same)) for same in zip(*outputs, strict=True)],
         "errors": sum(part["errors"] for part in parts),
         "cycles": sum(part["cycles"] for part in parts),
         "resets": sum(len(part["resets"]) for part in parts),
@@ -159,8 +179,8 @@ def _start(simulator: Path, job: Job, files: Files, folder: Path) -> subprocess.
     folder.mkdir(parents=True)
     for image in files.images.glob("*.mem"):
         (folder / image.name).symlink_to(image.resolve())
-    for name in ("input.bin", "expected.bin"):
-        (folder / name).symlink_to((files.data / name).resolve())
+    for beats in (*files.data.glob("input_*.bin"), *files.data.glob("expected_*.bin")):
+        (folder / beats.name).symlink_to(beats.resolve())
     settings = {"first": job.first, "frames": job.frames, **job.settings}
     seed = settings.get("seed", 1)
     command = [
@@ -232,14 +252,18 @@ def _result(job: Job, folder: Path, code: int) -> dict[str, Any]:
         result["errors"] += len(broken)
         result["first"] = result["first"] or {
             "kind": "assertion",
+            "output": None,
             "frame": job.first,
             "beat": 0,
             "cycle": 0,
             "expected": "",
             "found": broken[0],
         }
+    end = job.first + job.frames
     good = set(result.pop("good"))
-    wrong = [frame for frame in range(job.first, job.first + job.frames) if frame not in good]
+    wrong = [frame for frame in range(job.first, end) if frame not in good]
     if result["errors"] and not wrong:  # not the data, but how it came
-        wrong = [min(result["first"]["frame"], job.first + job.frames - 1)]
-    return result | {"job": job.name, "settings": job, "frames": job.frames, "wrong": wrong}
+        wrong = [min(result["first"]["frame"], end - 1)]
+    outputs = [[*out["bad"], *range(out["delivered"], end)] for out in result["outputs"]]
+    told = {"job": job.name, "settings": job, "frames": job.frames, "wrong": wrong}
+    return result | told | {"outputs": outputs}
