@@ -2,8 +2,8 @@
 
 A simulator costs ten seconds and more to build, a simulation next to nothing. So the
 configurations of a block are built together: a wrapper ``tb`` instantiates each stage with ports
-of its own, ``<name>_s_axis_*`` and ``<name>_m_axis_*``. Simulators are cached by content
-(gatesmith/templates/tb/toolchain.py).
+of its own, ``<name>_s_axis_*`` and ``<name>_m_axis_*`` (``s0_axis``, ``s1_axis``, ... where there
+are several). Simulators are cached by content (gatesmith/templates/tb/toolchain.py).
 
 The same module is the pytest side (:func:`simulate`) and the cocotb side (:class:`Bench`).
 """
@@ -40,20 +40,22 @@ from gatesmith.templates.tb import toolchain
 
 FRAMES = 4
 
-Stall = Callable[[], Iterator[bool]]
+Stall = Callable[..., Iterator[bool]]
+"""Whether a port stalls, by cycle; given a number of the port, so that ports are independent."""
 
 
-def never() -> Iterator[bool]:
+def never(port: int = 0) -> Iterator[bool]:
     return itertools.repeat(False)
 
 
-def three_in_four() -> Iterator[bool]:
-    return itertools.cycle([True, True, True, False])
+def three_in_four(port: int = 0) -> Iterator[bool]:
+    """Each port one cycle behind the one before it."""
+    return itertools.cycle([(cycle - port) % 4 != 3 for cycle in range(4)])
 
 
-def at_random() -> Iterator[bool]:
+def at_random(port: int = 0) -> Iterator[bool]:
     """Stalls in bursts: on average half of the time, 1 to 12 cycles long."""
-    rng = random.Random(1)
+    rng = random.Random(1 + port)
     while True:
         for stalled in (False, True):
             yield from itertools.repeat(stalled, rng.choice((1, 1, 2, 3, 12)))
@@ -95,20 +97,32 @@ def draw(stream: Stream, frames: int, seed: int = 0) -> Ints:
 # ---- pytest side --------------------------------------------------------------------------------
 
 
+def sources(stage: Stage) -> list[tuple[str, Stream]]:
+    """Prefix of the ports and stream of each input."""
+    return list(zip(stage.inward(), stage.sources, strict=True))
+
+
+def sinks(stage: Stage) -> list[tuple[str, Stream]]:
+    """Prefix of the ports and stream of each output."""
+    return list(zip(stage.outward(), stage.sinks, strict=True))
+
+
 def wrapper(stages: Sequence[Stage]) -> str:
     """Module ``tb``: every stage on its own, clock and reset shared."""
     ports, bodies = ["input wire logic clk /* verilator public_flat_rw */"], []
     ports.append("input wire logic rst /* verilator public_flat_rw */")
     for stage in stages:
         nets = []
-        for side, stream, inward in (("s", stage.source, True), ("m", stage.sink, False)):
+        sides = [(*port, True) for port in sources(stage)]
+        sides += [(*port, False) for port in sinks(stage)]
+        for port, stream, inward in sides:
             for signal, bits in (("tdata", stream.width), ("tvalid", 1), ("tready", 1)):
-                name = f"{stage.name}_{side}_axis_{signal}"
+                name = f"{stage.name}_{port}_{signal}"
                 way = "input" if inward != (signal == "tready") else "output"
                 ports.append(
                     f"{way} wire logic [{bits - 1}:0] {name} /* verilator public_flat_rw */"
                 )
-                nets.append(f".{side}_axis_{signal}({name})")
+                nets.append(f".{port}_{signal}({name})")
         settings = ", ".join(f".{name}({value})" for name, value in stage.parameters.items())
         given = f"#({settings}) " if settings else ""
         bodies.append(
@@ -117,6 +131,11 @@ def wrapper(stages: Sequence[Stage]) -> str:
     return (
         "module tb (\n    " + ",\n    ".join(ports) + "\n);\n" + "\n".join(bodies) + "\nendmodule\n"
     )
+
+
+def texts(stages: Sequence[Stage]) -> dict[str, str]:
+    """Text of every file of the wrapper and what is below it, by name."""
+    return dict(top.files(stages)) | {"tb.sv": wrapper(stages)}
 
 
 Mutate = Callable[[str, str], str]
@@ -139,21 +158,20 @@ def simulate(
     Returns:
         Failed tests (all of them, if the simulation ended without a verdict), and its log.
     """
-    texts = dict(top.files(stages)) | {"tb.sv": wrapper(stages)}
-    changed = {name: mutate(name, text) for name, text in texts.items()}
+    changed = {name: mutate(name, text) for name, text in texts(stages).items()}
     return run(changed, test_module, folder)
 
 
-def run(texts: Mapping[str, str], test_module: str, folder: Path) -> tuple[int, str]:
+def run(files: Mapping[str, str], test_module: str, folder: Path) -> tuple[int, str]:
     """Build module ``tb`` of these files, run the tests; returns what :func:`simulate` does."""
     try:
         library = toolchain.find_cocotb()
         toolchain.find_verilator()
     except toolchain.ToolError as error:
         pytest.skip(str(error))
-    for name, text in texts.items():
+    for name, text in files.items():
         (folder / name).write_text(text, "utf-8")
-    sources = [folder / name for name in sorted(texts) if name.endswith(".sv")]
+    sources = [folder / name for name in sorted(files) if name.endswith(".sv")]
     simulator = toolchain.build(sources, defines=("GATESMITH_ASSERT",))
     environment = {
         **os.environ,
@@ -199,55 +217,88 @@ def check(stages: Sequence[Stage], test_module: str, folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """A stage, and what it must compute: frames of its source to frames of its sink."""
+    """A stage, and what it must compute: an array for each source to one, or one for each sink."""
 
     stage: Stage
-    reference: Callable[[Ints], Ints]
+    reference: Callable[..., Ints | tuple[Ints, ...]]
+
+    def draw(self, frames: int, seed: int = 0) -> tuple[Ints, ...]:
+        """Random frames for each source."""
+        streams = self.stage.sources
+        return tuple(draw(x, frames, seed + 7919 * k) for k, x in enumerate(streams))
+
+    def want(self, frames: Sequence[Ints]) -> tuple[Ints, ...]:
+        """What each sink must give for these frames."""
+        y = self.reference(*frames)
+        return y if isinstance(y, tuple) else (y,)
 
 
 class Bench:
-    """One stage of the wrapper: a source before it, a sink behind it."""
+    """One stage of the wrapper: a source before each input, a sink behind each output."""
 
     def __init__(self, dut: Any, stage: Stage) -> None:
         self.dut, self.stage = dut, stage
+        self.sources = [self._end(AxiStreamSource, port) for port in stage.inward()]
+        self.sinks = [self._end(AxiStreamSink, port) for port in stage.outward()]
+
+    def _end(self, kind: type, port: str) -> Any:
+        bus = AxiStreamBus.from_prefix(self.dut, f"{self.stage.name}_{port}")
         # byte_lanes=1: one word of tdata is one beat, however wide.
-        self.source = AxiStreamSource(
-            AxiStreamBus.from_prefix(dut, f"{stage.name}_s_axis"), dut.clk, dut.rst, byte_lanes=1
-        )
-        self.sink = AxiStreamSink(
-            AxiStreamBus.from_prefix(dut, f"{stage.name}_m_axis"), dut.clk, dut.rst, byte_lanes=1
-        )
-        for end in (self.source, self.sink):
-            end.log.setLevel("WARNING")
+        end = kind(bus, self.dut.clk, self.dut.rst, byte_lanes=1)
+        end.log.setLevel("WARNING")
+        return end
 
     def pause(self, source: Stall, sink: Stall) -> None:
-        """Stall at the two ends from now on."""
-        self.source.set_pause_generator(source())
-        self.sink.set_pause_generator(sink())
+        """Stall at the ends from now on, each end on its own."""
+        for k, end in enumerate(self.sources):
+            end.set_pause_generator(source(2 * k))
+        for k, end in enumerate(self.sinks):
+            end.set_pause_generator(sink(2 * k + 1))
 
-    async def send(self, frames: Ints) -> None:
-        """Put frames in the source's queue."""
-        await self.source.send(words(self.stage.source, frames))
+    def clear(self, ends: Sequence[Any]) -> None:
+        """Forget what these ends have not sent or given."""
+        for end in ends:
+            end.clear()
 
-    async def receive(self, frames: int) -> Ints:
-        """Next frames out."""
-        beats: list[int] = []
-        count = frames * self.stage.sink.beats
-        while len(beats) < count:
-            beats += await self.sink.read(count - len(beats))  # returns what has come
-        return values(self.stage.sink, beats)
+    async def send(self, frames: Sequence[Ints]) -> None:
+        """Put frames in the queue of each source."""
+        for end, stream, data in zip(self.sources, self.stage.sources, frames, strict=True):
+            await end.send(words(stream, data))
 
-    async def edges(self, side: str, count: int) -> Ints:
-        """Clock edges, from now on, at which the next ``count`` beats of a side are transferred."""
-        valid = getattr(self.dut, f"{self.stage.name}_{side}_axis_tvalid")
-        ready = getattr(self.dut, f"{self.stage.name}_{side}_axis_tready")
+    async def receive(self, frames: int) -> tuple[Ints, ...]:
+        """Next frames out of each sink."""
+        found = []
+        for end, stream in zip(self.sinks, self.stage.sinks, strict=True):
+            beats: list[int] = []
+            count = frames * stream.beats
+            while len(beats) < count:
+                beats += await end.read(count - len(beats))  # returns what has come
+            found.append(values(stream, beats))
+        return tuple(found)
+
+    def empty(self) -> bool:
+        """Whether no sink has more."""
+        return all(end.empty() for end in self.sinks)
+
+    async def edges(self, port: str, count: int, offered: bool = False) -> Ints:
+        """Clock edges, from now on, at which the next ``count`` beats of a port are transferred.
+
+        With ``offered`` the first edge at which each has its tvalid.
+        """
+        valid = getattr(self.dut, f"{self.stage.name}_{port}_tvalid")
+        ready = getattr(self.dut, f"{self.stage.name}_{port}_tready")
         found: list[int] = []
+        waiting = False  # the beat that is offered was offered before
         for cycle in itertools.count():
             await RisingEdge(self.dut.clk)
-            if valid.value == 1 and ready.value == 1:
+            if valid.value != 1:
+                continue
+            taken = ready.value == 1
+            if not waiting if offered else taken:
                 found.append(cycle)
                 if len(found) == count:
                     break
+            waiting = not taken
         return np.array(found)
 
 
@@ -274,13 +325,14 @@ async def together(*coroutines: Coroutine[Any, Any, None]) -> None:
 
 async def stream_frames(bench: Bench, case: Case, frames: int, seed: int = 0) -> None:
     """Frames back to back equal the reference, and nothing comes behind them."""
-    x = draw(case.stage.source, frames, seed)
-    want = case.reference(x)
+    x = case.draw(frames, seed)
+    want = case.want(x)
     await bench.send(x)
     found = await bench.receive(frames)
-    np.testing.assert_array_equal(found, want, err_msg=case.stage.name)
+    for port, got, expected in zip(case.stage.outward(), found, want, strict=True):
+        np.testing.assert_array_equal(got, expected, err_msg=f"{case.stage.name} {port}")
     await ClockCycles(bench.dut.clk, 30)
-    assert bench.sink.empty(), f"{case.stage.name}: more beats than {frames} frames have"
+    assert bench.empty(), f"{case.stage.name}: more beats than {frames} frames have"
 
 
 async def equal_under_stalls(dut: Any, cases: Sequence[Case], source: Stall, sink: Stall) -> None:
@@ -299,14 +351,14 @@ async def survive_resets(dut: Any, cases: Sequence[Case]) -> None:
     for moment in (1, 3, 8, 21, 50):
         for bench, case in zip(benches, cases, strict=True):
             bench.pause(at_random, at_random if moment % 2 else never)
-            await bench.send(draw(case.stage.source, FRAMES, seed=moment))
+            await bench.send(case.draw(FRAMES, seed=moment))
         await ClockCycles(dut.clk, moment)
         dut.rst.value = 1
         for bench in benches:
-            bench.source.clear()
+            bench.clear(bench.sources)
         await ClockCycles(dut.clk, 4)
         for bench in benches:
-            bench.sink.clear()
+            bench.clear(bench.sinks)
         dut.rst.value = 0
         pairs = zip(benches, cases, strict=True)
         await together(*(stream_frames(bench, case, 2, seed=100 + moment) for bench, case in pairs))
@@ -315,6 +367,8 @@ async def survive_resets(dut: Any, cases: Sequence[Case]) -> None:
 async def keep_schedule(dut: Any, cases: Sequence[Case], source: Stall) -> None:
     """Output edges of a first frame are those of ``schedule``; the interval is ``interval``.
 
+    ``schedule`` is given the edges at which the input beats were transferred; where there are
+    several inputs, those at which they were offered first.
     The interval is that between the last beats of frames behind the first few, and is checked
     when the source never stalls.
     """
@@ -324,14 +378,22 @@ async def keep_schedule(dut: Any, cases: Sequence[Case], source: Stall) -> None:
         stage = case.stage
         bench.pause(source, never)
         frames = 1 if source is not never else 8
-        into = cocotb.start_soon(bench.edges("s", stage.source.beats))
-        out = cocotb.start_soon(bench.edges("m", frames * stage.sink.beats))
+        several = len(stage.sources) > 1  # one may wait for another: its beats count when offered
+        into = [
+            cocotb.start_soon(bench.edges(port, stream.beats, offered=several))
+            for port, stream in sources(stage)
+        ]
+        out = [
+            cocotb.start_soon(bench.edges(port, frames * stream.beats))
+            for port, stream in sinks(stage)
+        ]
         await stream_frames(bench, case, frames)
-        ends = await out
-        found = ends[: stage.sink.beats]
-        np.testing.assert_array_equal(found, stage.schedule(await into), err_msg=stage.name)
-        last = ends.reshape(frames, -1)[:, -1]
-        steady = np.diff(last)[3:]
-        assert (steady == stage.interval).all(), (stage.name, np.diff(last), stage.interval)
+        want = stage.schedule(*[await task for task in into])
+        for port, task in zip(stage.outward(), out, strict=True):
+            name, ends = f"{stage.name} {port}", await task
+            np.testing.assert_array_equal(ends[: len(want)], want, err_msg=name)
+            last = ends.reshape(frames, -1)[:, -1]
+            steady = np.diff(last)[3:]
+            assert (steady == stage.interval).all(), (name, np.diff(last), stage.interval)
 
     await together(*(one(bench, case) for bench, case in zip(benches, cases, strict=True)))

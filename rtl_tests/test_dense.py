@@ -7,13 +7,15 @@ from typing import Any
 
 import cocotb
 import numpy as np
+import pytest
 
 from gatesmith.codegen.dense import DenseStage
 from gatesmith.codegen.stream import Stream
-from gatesmith.ir import BIPOLAR, TERNARY, Array, IntType
+from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType, TensorType
 from gatesmith.ops.dense import Dense
 from gatesmith.rtl_tests import bench
 from gatesmith.rtl_tests.bench import STALLS, Case
+from gatesmith.rtl_tests.slots import check_timing
 
 U1, U8, I4, I8 = IntType(0, 1), IntType(0, 255), IntType(-8, 7), IntType(-128, 127)
 ODD = IntType(-3, 3, 2)  # the values of a two-bit quantizer without zero
@@ -29,13 +31,31 @@ def dense(
     simd: int,
     pe: int,
     vectors: int = 1,
+    groups: int = 1,
+    masked: bool = False,
 ) -> Case:
+    """``ins`` and ``outs`` of one group, of ``vectors`` vectors of every group."""
     rng = np.random.default_rng(len(name))
-    weights = w.lo + w.step * rng.integers(0, w.count, (outs, ins))
-    op = Dense(Array(weights), w)
-    stream = Stream(x, ins, vectors, simd)
-    stage = DenseStage(name, name, (f"/{name}/MatMul",), f"dense_{name}", op, stream, pe)
-    return Case(stage, lambda frames: np.asarray(op.run(frames), dtype=np.int64))
+    weights = w.lo + w.step * rng.integers(0, w.count, (groups * outs, ins))
+    op = Dense(Array(weights), w, groups)
+    stream = Stream(x, ins, vectors * groups, simd)
+    stage = DenseStage(name, name, (f"/{name}/MatMul",), f"dense_{name}", op, stream, pe, masked)
+
+    def reference(frames: Ints) -> Ints:
+        if masked:
+            frames = bipolar_or_zero(frames, simd)
+        grouped = frames.reshape(len(frames), vectors, groups * ins)
+        y: Ints = np.asarray(op.run(grouped), np.int64)
+        return y.reshape(len(frames), vectors * groups, outs)
+
+    return Case(stage, reference)
+
+
+def bipolar_or_zero(frames: Ints, simd: int) -> Ints:
+    """How a masked unit reads a beat: nothing changes where all of it is 0 or none of it is."""
+    beats = frames.reshape(-1, simd)
+    signs = np.where(beats < 0, -1, 1)
+    return np.where(beats[:, :1] == 0, 0, signs).reshape(frames.shape)
 
 
 def all_zero() -> Case:
@@ -62,6 +82,19 @@ CASES = [
     dense("odd_inputs", ODD, ODD, 12, 4, simd=4, pe=2),
     dense("single", I4, I4, 1, 1, simd=1, pe=1, vectors=5),
     all_zero(),
+    dense("masked_folded", TERNARY, BIPOLAR, 18, 6, simd=6, pe=3, masked=True),
+    dense("masked_whole", TERNARY, BIPOLAR, 70, 4, simd=70, pe=4, vectors=3, masked=True),
+    dense("masked_serial", TERNARY, BIPOLAR, 9, 2, simd=1, pe=1, vectors=2, masked=True),
+    dense("masked_one_pass", TERNARY, BIPOLAR, 20, 3, simd=10, pe=3, masked=True),
+    dense("gated_folded", TERNARY, BIPOLAR, 22, 6, simd=11, pe=2),
+    dense("gated_serial", TERNARY, BIPOLAR, 5, 2, simd=1, pe=2, vectors=3),
+    dense("ternary_inputs", TERNARY, I4, 12, 4, simd=4, pe=2),
+    dense("ternary_both", TERNARY, TERNARY, 12, 4, simd=6, pe=2),
+    dense("groups_folded", I8, I4, 6, 4, simd=3, pe=2, vectors=2, groups=3),
+    dense("groups_one_beat", I4, I8, 3, 2, simd=3, pe=2, vectors=3, groups=5),
+    dense("groups_one_pass", BIPOLAR, BIPOLAR, 8, 3, simd=4, pe=3, vectors=2, groups=4),
+    dense("groups_serial", U8, I4, 2, 6, simd=2, pe=1, vectors=1, groups=7),
+    dense("groups_masked", TERNARY, BIPOLAR, 9, 2, simd=3, pe=1, groups=2, masked=True),
 ]
 CASE = {case.stage.name: case for case in CASES}
 
@@ -81,6 +114,39 @@ async def survives_resets(dut: Any) -> None:
 @cocotb.parametrize(source=STALLS)
 async def keeps_schedule(dut: Any, source: bench.Stall) -> None:
     await bench.keep_schedule(dut, CASES, source)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stage.name)
+def test_timing_is_the_schedule(case: Case) -> None:
+    check_timing(case.stage)
+
+
+def test_grouped_product_is_that_of_each_group() -> None:
+    rng = np.random.default_rng(0)
+    weights, x = rng.integers(-9, 10, (6, 4)), rng.integers(-99, 100, (2, 5, 12))
+    found = Dense(Array(weights), IntType(-9, 9), 3).run(x)
+    want = np.zeros((2, 5, 6), np.int64)
+    for o in range(6):
+        for i in range(4):
+            want[..., o] += weights[o, i] * x[..., o // 2 * 4 + i]
+    np.testing.assert_array_equal(found, want)
+    huge = Dense(Array(weights << 32), IntType(-9 << 32, 9 << 32), 3).run(x << 16)  # beyond 2**53
+    np.testing.assert_array_equal(huge, want << 48)
+
+
+def test_what_does_not_fit() -> None:
+    weights = Array(np.ones((6, 4), np.int64))
+    with pytest.raises(ValueError, match=r"^4 groups do not divide 6 outputs$"):
+        Dense(weights, IntType(0, 1), 4)
+    op = Dense(weights, BIPOLAR, 2)
+    with pytest.raises(ValueError, match=r"^weights of 2 x 4 inputs for i4\[4\]$"):
+        op.infer(TensorType((4,), I4))
+    with pytest.raises(ValueError, match=r"^3 vectors for 2 groups$"):
+        DenseStage("d", "d", (), "d", op, Stream(I4, 4, 3, 2), 1)
+    with pytest.raises(ValueError, match=r"^PE 2 does not divide 3 outputs$"):
+        DenseStage("d", "d", (), "d", op, Stream(I4, 4, 2, 2), 2)
+    with pytest.raises(ValueError, match=r"^cannot mask i4 by bipolar$"):
+        DenseStage("d", "d", (), "d", op, Stream(I4, 4, 2, 2), 1, masked=True)
 
 
 def test_rtl_equals_reference(tmp_path: Path) -> None:

@@ -37,8 +37,22 @@ def draw_case(index: int) -> Case:
     ins, outs = rng.choice(SIZES), rng.choice(SIZES[:8])
     simd = rng.choice([d for d in range(1, ins + 1) if ins % d == 0])
     pe = rng.choice([d for d in range(1, outs + 1) if outs % d == 0])
-    name = f"case{index}"
-    return dense(name, x, w, ins, outs, simd=simd, pe=pe, vectors=rng.choice((1, 1, 2)))
+    name, vectors, groups = f"case{index}", rng.choice((1, 1, 2)), rng.choice((1, 1, 2, 3))
+    masked = (x, w) == (TERNARY, BIPOLAR) and rng.random() < 0.5
+    if index % 9 == 1:  # a padded window of bipolar values
+        x, w, masked = TERNARY, BIPOLAR, index % 2 == 0
+    return dense(
+        name,
+        x,
+        w,
+        ins,
+        outs,
+        simd=simd,
+        pe=pe,
+        vectors=vectors,
+        groups=groups,
+        masked=masked,
+    )
 
 
 CASES = [case for case in map(draw_case, range(48)) if case.stage.interval <= 200]

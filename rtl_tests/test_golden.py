@@ -30,7 +30,7 @@ def rendered() -> dict[str, str]:
     for module, cases in chosen.items():
         (stage,) = (case.stage for case in cases if case.stage.module == module)
         files |= {name: text for name, text in stage.files().items() if name.startswith(module)}
-    files["net.sv"] = top.render_top("net", test_top.stages(), "net.onnx")
+    files["net.sv"] = top.render_top(test_top.chain("net", test_top.stages()), "net.onnx")
     made_by = f"gatesmith {__version__} "
     return {name: text.replace(made_by, "gatesmith ") for name, text in files.items()}
 

@@ -30,6 +30,7 @@ from gatesmith.rtl_tests import (
     test_width_converter,
 )
 from gatesmith.rtl_tests.lint import lint
+from gatesmith.rtl_tests.test_top import chain
 
 BLOCKS = {
     "dense": test_dense.CASES,
@@ -79,14 +80,14 @@ def test_block_is_clean(block: str, tmp_path: Path) -> None:
 
 def test_top_level_is_clean(tmp_path: Path) -> None:
     stages: Sequence[Stage] = network()
-    text = top.render_top("net", stages, "mödel.onnx")
+    text = top.render_top(chain("net", stages), "mödel.onnx")
     write(tmp_path, dict(top.files(stages)) | {"net.sv": text})
     expect_clean(tmp_path, "net")
 
 
 def test_same_input_gives_the_same_bytes() -> None:
     first, second = (
-        dict(top.files(stages)) | {"net.sv": top.render_top("net", stages)}
+        dict(top.files(stages)) | {"net.sv": top.render_top(chain("net", stages))}
         for stages in (network(), network())
     )
     assert first == second
@@ -94,7 +95,7 @@ def test_same_input_gives_the_same_bytes() -> None:
 
 def test_faults_are_found(tmp_path: Path) -> None:
     stages = network()
-    texts = dict(top.files(stages)) | {"net.sv": top.render_top("net", stages)}
+    texts = dict(top.files(stages)) | {"net.sv": top.render_top(chain("net", stages))}
     texts["net_fc.sv"] = texts["net_fc.sv"].replace("assign finished", "assign missing", 1)
     write(tmp_path, texts)
     for tool, report in lint(tmp_path, "net").items():

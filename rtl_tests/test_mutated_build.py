@@ -89,7 +89,7 @@ def test_one_lost_beat(kind: str, core: Path) -> None:
     build = json.loads((core / "build.json").read_text("utf-8"))
     names = [stage["name"] for stage in build["stages"]]
     at = names.index(stages(core, kind)[0])
-    beats = int(build["stages"][at]["sink"]["beats"])
+    beats = int(build["stages"][at]["sinks"][0]["beats"])
 
     mutate.drop_beat(core / "rtl" / f"{build['top']}.sv", names[at], SHARD_SAFE * beats + 1)
 

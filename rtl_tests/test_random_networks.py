@@ -29,7 +29,7 @@ def check(seed: int, folder: Path) -> None:
     except UserError as error:
         assert error.code in REFUSED, error
         pytest.skip(f"refused: {error.code}")
-    shape = built.content["input"]["shape"]
+    shape = built.content["inputs"][0]["shape"]
     x = np.concatenate([rng.normal(size=(120, *shape), scale=6), np.full((2, *shape), 1e3)])
     np.save(folder / "x.npy", x.astype(np.float32))
 

@@ -1,7 +1,12 @@
-"""Top level: frames through a whole small network, tlast, and what frame_error says."""
+"""Top level: frames through whole small networks, tlast, and what frame_error says.
+
+``net`` has one input and one output, ``pair`` two of each.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +24,7 @@ from cocotbext.axi import (  # type: ignore[import-untyped]
 
 from gatesmith.codegen import top
 from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.design import CorePort, Design, Driver, Placed
 from gatesmith.codegen.skid_buffer import SkidBufferStage
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.threshold import ThresholdStage
@@ -46,113 +52,170 @@ def stages() -> list[Stage]:
     return [fc1, act, skid, wider, fc2]
 
 
-SOURCE, SINK = stages()[0].source, stages()[-1].sink
+def chain(name: str, made: Sequence[Stage]) -> Design:
+    """Stages in a row between one input and one output."""
+    head, tail = made[0], made[-1]
+    names = ["x", *(stage.name for stage in made)]
+    placed = [Placed(stage, (Driver(name),)) for name, stage in zip(names, made, strict=False)]
+    inputs = (CorePort("x", "x", head.source),)
+    return Design(
+        name, inputs, tuple(placed), (CorePort("y", tail.node, tail.sink, Driver(tail.name)),)
+    )
 
-TB = """
-module tb (
-    input  wire logic aclk /* verilator public_flat_rw */,
-    input  wire logic aresetn /* verilator public_flat_rw */,
-    input  wire logic [S-1:0] s_axis_tdata /* verilator public_flat_rw */,
-    input  wire logic s_axis_tvalid /* verilator public_flat_rw */,
-    output wire logic s_axis_tready /* verilator public_flat_rw */,
-    input  wire logic s_axis_tlast /* verilator public_flat_rw */,
-    output wire logic [M-1:0] m_axis_tdata /* verilator public_flat_rw */,
-    output wire logic m_axis_tvalid /* verilator public_flat_rw */,
-    input  wire logic m_axis_tready /* verilator public_flat_rw */,
-    output wire logic m_axis_tlast /* verilator public_flat_rw */,
-    output wire logic frame_error /* verilator public_flat_rw */
-);
-    net u_net (.*);
-endmodule
-"""
+
+def pair() -> Design:
+    """Hidden units of an input a to an output p; the elements of b, in other beats, to q."""
+    fc1, act, *_ = stages()
+    wider = WidthConverterStage("b_to_6", "b", (), Stream(IntType(-2, 5), 4, 3, 2), 12, 6)
+    skid = SkidBufferStage("act_0", "act", (), act.sink)
+    placed = (
+        Placed(fc1, (Driver("a"),)),
+        Placed(wider, (Driver("b"),)),
+        Placed(act, (Driver("fc1"),)),
+        Placed(skid, (Driver("act"),)),
+    )
+    inputs = (CorePort("a", "a", fc1.source), CorePort("b", "b", wider.source))
+    outputs = (
+        CorePort("p", "act", act.sink, Driver("act_0")),
+        CorePort("q", "b", wider.sink, Driver("b_to_6")),
+    )
+    return Design("pair", inputs, placed, outputs)
+
+
+NET, PAIR = chain("net", stages()), pair()
+SOURCE, SINK = NET.inputs[0].stream, NET.outputs[0].stream
+
+
+def wrapper() -> str:
+    """Module ``tb``: both networks."""
+    ports = ["input wire logic aclk", "input wire logic aresetn"]
+    for design in (NET, PAIR):
+        for way, back, bare, ends in (
+            ("input", "output", "s_axis", design.inputs),
+            ("output", "input", "m_axis", design.outputs),
+        ):
+            for prefix, end in zip(top.prefixes(bare, ends), ends, strict=True):
+                bits = top.byte_bits(end.stream.width)
+                ports.append(f"{way} wire logic [{bits - 1}:0] {prefix}_tdata")
+                ports += [f"{way} wire logic {prefix}_{signal}" for signal in ("tvalid", "tlast")]
+                ports.append(f"{back} wire logic {prefix}_tready")
+        ports.append(f"output wire logic {design.name}_error")
+    flat = " /* verilator public_flat_rw */"
+    return (
+        f"module tb (\n    {(flat + ', ').join(ports)}{flat}\n);\n"
+        "    net u_net (.*, .frame_error(net_error));\n"
+        "    pair u_pair (.*, .frame_error(pair_error));\n"
+        "endmodule\n"
+    )
 
 
 def reference(x: Ints) -> Ints:
     return np.asarray(FC2.run(ACT.run(FC1.run(x))), dtype=np.int64)
 
 
-class Ends:
-    """AXI4-Stream source and sink of the top level."""
+def hidden(x: Ints) -> Ints:
+    return np.asarray(ACT.run(FC1.run(x)), dtype=np.int64)
 
-    def __init__(self, dut: Any) -> None:
-        self.dut = dut
-        ends = ((AxiStreamSource, "s_axis"), (AxiStreamSink, "m_axis"))
-        self.source, self.sink = (
-            kind(
-                AxiStreamBus.from_prefix(dut, prefix),
-                dut.aclk,
-                dut.aresetn,
-                reset_active_level=False,
-                byte_lanes=1,
-            )
-            for kind, prefix in ends
-        )
+
+class Ends:
+    """AXI4-Stream sources and sinks of a network."""
+
+    def __init__(self, dut: Any, design: Design = NET) -> None:
+        self.dut, self.design = dut, design
+        self.sources = self._made(AxiStreamSource, "s_axis", design.inputs)
+        self.sinks = self._made(AxiStreamSink, "m_axis", design.outputs)
         Clock(dut.aclk, 10, "ns").start()
+
+    def _made(self, kind: Any, bare: str, ends: Sequence[CorePort]) -> list[Any]:
+        clocked = {"clock": self.dut.aclk, "reset": self.dut.aresetn, "byte_lanes": 1}
+        return [
+            kind(AxiStreamBus.from_prefix(self.dut, prefix), **clocked, reset_active_level=False)
+            for prefix in top.prefixes(bare, ends)
+        ]
+
+    def stall(self, source: bench.Stall, sink: bench.Stall) -> None:
+        for end in self.sources:
+            end.set_pause_generator(source())
+        for end in self.sinks:
+            end.set_pause_generator(sink())
 
     async def reset(self) -> None:
         self.dut.aresetn.value = 0
         await ClockCycles(self.dut.aclk, 4)
-        self.source.clear()
-        self.sink.clear()
+        for end in (*self.sources, *self.sinks):
+            end.clear()
         self.dut.aresetn.value = 1
+
+    @property
+    def error(self) -> int:
+        return int(getattr(self.dut, f"{self.design.name}_error").value)
 
     async def exchange(self, frames: int, seed: int) -> None:
         """Whole frames, each with its tlast, give whole frames, each with its tlast."""
-        x = bench.draw(SOURCE, frames, seed)
-        want = reference(x)
-        for frame in x:
-            await self.source.send(AxiStreamFrame(bench.words(SOURCE, frame)))
-        for expected in want:
-            frame = await self.sink.recv()  # up to and with tlast
-            found = bench.values(SINK, list(frame.tdata))
-            np.testing.assert_array_equal(found[0], expected)
+        given = [bench.draw(port.stream, frames, seed) for port in self.design.inputs]
+        for source, port, x in zip(self.sources, self.design.inputs, given, strict=True):
+            for frame in x:
+                await source.send(AxiStreamFrame(bench.words(port.stream, frame)))
+        if self.design is NET:
+            wanted = [reference(given[0])]
+        else:
+            wanted = [hidden(given[0]), given[1].reshape(-1, 1, 12)]
+        for sink, port, want in zip(self.sinks, self.design.outputs, wanted, strict=True):
+            for expected in want:
+                frame = await sink.recv()  # up to and with tlast
+                found = bench.values(port.stream, list(frame.tdata))
+                np.testing.assert_array_equal(found[0], expected)
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
-@cocotb.parametrize(source=bench.STALLS, sink=bench.STALLS)
-async def equals_reference(dut: Any, source: bench.Stall, sink: bench.Stall) -> None:
-    ends = Ends(dut)
-    ends.source.set_pause_generator(source())
-    ends.sink.set_pause_generator(sink())
+@cocotb.parametrize(design=[NET, PAIR], source=bench.STALLS, sink=bench.STALLS)
+async def equals_reference(
+    dut: Any, design: Design, source: bench.Stall, sink: bench.Stall
+) -> None:
+    ends = Ends(dut, design)
+    ends.stall(source, sink)
     await ends.reset()
     await ends.exchange(FRAMES, seed=1)
-    assert dut.frame_error.value == 0
+    assert ends.error == 0
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
-async def survives_resets(dut: Any) -> None:
-    ends = Ends(dut)
+@cocotb.parametrize(design=[NET, PAIR])
+async def survives_resets(dut: Any, design: Design) -> None:
+    ends = Ends(dut, design)
     for moment in (1, 2, 5, 17, 40):
         await ends.reset()
-        x = bench.draw(SOURCE, FRAMES, seed=moment)
-        for frame in x:
-            await ends.source.send(AxiStreamFrame(bench.words(SOURCE, frame)))
+        for source, port in zip(ends.sources, design.inputs, strict=True):
+            for frame in bench.draw(port.stream, FRAMES, seed=moment):
+                await source.send(AxiStreamFrame(bench.words(port.stream, frame)))
         await ClockCycles(dut.aclk, moment)
         await ends.reset()
         await ends.exchange(2, seed=100 + moment)
-        assert dut.frame_error.value == 0
+        assert ends.error == 0
 
 
 @cocotb.test(timeout_time=100, timeout_unit="us")
-@cocotb.parametrize(beats=[SOURCE.beats - 1, SOURCE.beats + 1, 1])
-async def wrong_tlast_is_reported_until_reset(dut: Any, beats: int) -> None:
-    ends = Ends(dut)
+@cocotb.parametrize((("design", "k"), [(NET, 0), (PAIR, 0), (PAIR, 1)]), ("wrong", [-1, 1, None]))
+async def wrong_tlast_is_reported_until_reset(
+    dut: Any, design: Design, k: int, wrong: int | None
+) -> None:
+    ends = Ends(dut, design)
     await ends.reset()
     await ends.exchange(1, seed=1)
-    assert dut.frame_error.value == 0
-    await ends.source.send(AxiStreamFrame([0] * beats))
+    assert ends.error == 0
+    beats = 1 if wrong is None else design.inputs[k].stream.beats + wrong
+    await ends.sources[k].send(AxiStreamFrame([0] * beats))
     await ClockCycles(dut.aclk, 40)
-    assert dut.frame_error.value == 1
+    assert ends.error == 1
     await ends.reset()
     await ends.exchange(2, seed=2)
-    assert dut.frame_error.value == 0
+    assert ends.error == 0
 
 
 def texts() -> dict[str, str]:
-    made = stages()
-    s, m = top.byte_bits(SOURCE.width), top.byte_bits(SINK.width)
-    wrapper = TB.replace("S-1", str(s - 1)).replace("M-1", str(m - 1))
-    return dict(top.files(made)) | {"net.sv": top.render_top("net", made), "tb.sv": wrapper}
+    shared = top.files([*NET, *PAIR])
+    made = {f"{design.name}.sv": top.render_top(design) for design in (NET, PAIR)}
+    return dict(shared) | made | {"tb.sv": wrapper()}
 
 
 def test_rtl_equals_reference(tmp_path: Path) -> None:
@@ -173,10 +236,47 @@ def test_a_tlast_at_the_wrong_beat_is_noticed(tmp_path: Path) -> None:
 def test_stages_that_do_not_fit_are_refused() -> None:
     made = stages()
     with pytest.raises(ValueError, match=r"^fc1 drives .* but act_skid reads "):
-        top.render_top("net", [made[0], made[2]])
+        chain("net", [made[0], made[2]])
 
 
 def test_a_name_that_is_taken_is_refused() -> None:
     first = SkidBufferStage("s_axis", "x", (), SOURCE)
     with pytest.raises(ValueError, match="s_axis"):
-        top.render_top("net", [first])
+        top.render_top(chain("net", [first]))
+
+
+def test_streams_keep_apart() -> None:
+    """Port 0 of a fork ``a`` is not the stream of a stage ``a_0``."""
+    x = Stream(BIPOLAR, 4, 1, 2)
+
+    class Fork(SkidBufferStage):
+        __slots__ = ()
+
+        @property
+        def sinks(self) -> tuple[Stream, ...]:
+            return (self.x, self.x)
+
+    placed = (
+        Placed(Fork("a", "x", (), x), (Driver("x"),)),
+        Placed(SkidBufferStage("a_0", "x", (), x), (Driver("a", 0),)),
+    )
+    outputs = (CorePort("p", "x", x, Driver("a_0")), CorePort("q", "x", x, Driver("a", 1)))
+    design = Design("net", (CorePort("x", "x", x),), placed, outputs)
+
+    named = top.wires(design)
+
+    assert named[Driver("a_0")] == "a_0"
+    assert named[Driver("a", 0)] == "a_0_"
+    assert named[Driver("a", 1)] == "a_1"
+    text = top.render_top(design)
+    assert ".m0_axis_tdata(a_0__tdata)" in text
+    assert ".s_axis_tdata(a_0__tdata)" in text
+
+
+def test_hundreds_of_stages_are_rendered_at_once() -> None:
+    x = Stream(BIPOLAR, 64, 9, 4)
+    made = [SkidBufferStage(f"s{i}", "x", (f"/s{i}",), x) for i in range(800)]
+    began = time.process_time()
+    text = top.render_top(chain("net", made))
+    assert time.process_time() - began < 2
+    assert "gs_skid_buffer #(.W(4)) u_s799 (" in text

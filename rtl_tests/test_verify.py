@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,9 +67,9 @@ def test_right_core_passes_under_stalls_and_resets(build: Path, data: Path) -> N
     seen: list[Values] = []
 
     class Counter:
-        def take(self, x: Values, labels: Ints | None) -> None:
-            assert labels is None or len(labels) == len(x)
-            seen.append(x)
+        def take(self, x: Mapping[str, Values], labels: Ints | None) -> None:
+            assert labels is None or len(labels) == len(x["x"])
+            seen.append(x["x"])
 
         def told(self) -> dict[str, int]:
             return {"unexplained": len(seen)}
@@ -92,7 +92,7 @@ def test_small_rounds_give_the_same_verdict(
     build: Path, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gatesmith.rtl_tests.verify.ROUND_BYTES", 130 * (32 + 8))
-    monkeypatch.setattr("gatesmith.rtl_tests.verify.CHUNK_ELEMENTS", 7 * 32)
+    monkeypatch.setattr("gatesmith.rtl_tests.vectors.CHUNK_ELEMENTS", 7 * 32)
     mutate.flip_bit(build / "rtl" / "scale_mul.mem", word=2, bit=13)
 
     verdict = verify(build, data)

@@ -3,7 +3,7 @@
 //     in   30 x bipolar a frame, 10 a beat, 3 beat(s)
 //     out  6 x i6[-29..29] a frame, 3 a beat, 2 beat(s)
 //
-// One frame every 9 cycles when neither side stalls. Element i of a beat is the code of its type on
+// One frame every 9 cycles when no side stalls. Element i of a beat is the code of its type on
 // tdata[i*bits +: bits]; tdata is filled up with zeros to whole bytes.
 //
 //     interval  lanes in -> out  stage
@@ -43,13 +43,13 @@ module net (
 
     // ---- in ---------------------------------------------------------------------------------
 
-    wire logic [9:0] in_tdata;
-    wire logic in_tvalid, in_tready;
+    wire logic [9:0] x_tdata;
+    wire logic x_tvalid, x_tready;
     logic      last_in, frame_error_q;
 
-    assign in_tdata      = s_axis_tdata[9:0];
-    assign in_tvalid     = s_axis_tvalid && !rst;
-    assign s_axis_tready = in_tready && !rst;
+    assign x_tdata  = s_axis_tdata[9:0];
+    assign x_tvalid = s_axis_tvalid && !rst;
+    assign s_axis_tready = x_tready && !rst;
 
     logic unused_ok;
     assign unused_ok = &{1'b0, s_axis_tdata[15:10]};
@@ -59,12 +59,12 @@ module net (
     assign last_in = in_q == 2'd2;
 
     always_ff @(posedge aclk) begin
-        if (in_tvalid && in_tready) in_q <= last_in ? '0 : in_q + 1'b1;
+        if (x_tvalid && x_tready) in_q <= last_in ? '0 : in_q + 1'b1;
         if (rst) in_q <= '0;
     end
 
     always_ff @(posedge aclk) begin
-        if (in_tvalid && in_tready && s_axis_tlast != last_in) frame_error_q <= 1'b1;
+        if (x_tvalid && x_tready && s_axis_tlast != last_in) frame_error_q <= 1'b1;
         if (rst) frame_error_q <= 1'b0;
     end
 
@@ -77,9 +77,9 @@ module net (
 
     net_fc1 u_fc1 (
         .clk(aclk), .rst(rst),
-        .s_axis_tdata(in_tdata),
-        .s_axis_tvalid(in_tvalid),
-        .s_axis_tready(in_tready),
+        .s_axis_tdata(x_tdata),
+        .s_axis_tvalid(x_tvalid),
+        .s_axis_tready(x_tready),
         .m_axis_tdata(fc1_tdata),
         .m_axis_tvalid(fc1_tvalid),
         .m_axis_tready(fc1_tready)

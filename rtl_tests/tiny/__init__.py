@@ -67,8 +67,8 @@ def description() -> dict[str, Any]:
     """Content of build.json."""
     affine = {"scale": ["1/255"], "offset": ["0"]}
     codes = {"scale": ["1"], "offset": ["0"]}
-    outside = {"shape": [CHANNELS], "lanes": LANES, "beats": CHANNELS // LANES}
-    streams = [_stream(U8), _stream(I9), _stream(U2)]
+    outside = {"shape": [CHANNELS], "code_shape": [CHANNELS], "axes": None}
+    source, between, sink = _stream(U8), _stream(I9), _stream(U2)
     stages = [
         {
             "name": name,
@@ -77,31 +77,40 @@ def description() -> dict[str, Any]:
             "node": f"{name}_n",
             "origin": origin,
             "interval": 4,
-            "source": source,
-            "sink": sink,
+            "drivers": [driver],
+            "sources": [taken],
+            "sinks": [given | {"wire": name}],
+            "compare": True,
         }
-        for name, kind, origin, source, sink in (
-            ("scale", "requantize", ["/fc/Mul"], streams[0], streams[1]),
-            ("act", "threshold", ["/act/Quant"], streams[1], streams[2]),
+        for name, kind, origin, driver, taken, given in (
+            ("scale", "requantize", ["/fc/Mul"], "x", source, between),
+            ("act", "threshold", ["/act/Quant"], "scale", between, sink),
         )
     ]
     return {
-        "format": 1,
+        "format": 2,
         "gatesmith": "test",
         "name": "tiny",
         "top": "tiny",
-        "input": {
-            **outside,
-            **{"name": "x", "elem": _elem(U8), "bits": 8, "tdata_bits": 64, "meaning": affine},
-        },
-        "output": {
-            **outside,
-            **{"name": "y", "elem": _elem(U2), "bits": 2, "tdata_bits": 16, "meaning": codes},
-        },
+        "inputs": [
+            {
+                **outside,
+                **{"name": "x", "node": "x", "real_node": "x", "prefix": "s_axis"},
+                **source,
+                **{"tdata_bits": 64, "meaning": affine, "host_quantizer": None},
+            }
+        ],
+        "outputs": [
+            {
+                **outside,
+                **{"name": "y", "node": "act_n", "prefix": "m_axis", "host": []},
+                **sink,
+                **{"tdata_bits": 16, "meaning": codes},
+            }
+        ],
         "interval": 4,
         "latency": 5,
         "stages": stages,
-        "host": [],
         "files": {},
     }
 
