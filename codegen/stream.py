@@ -164,9 +164,9 @@ class Stage(ABC):
         every output.
         """
 
+    @abstractmethod
     def timing(self) -> Timing:
         """The stage as a row of slots, for the depths of FIFOs (codegen/fifo_depth.py)."""
-        raise NotImplementedError(f"{type(self).__name__} has no timing yet")
 
     @abstractmethod
     def cost(self) -> Cost:

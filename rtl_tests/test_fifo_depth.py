@@ -26,7 +26,7 @@ from gatesmith.codegen.fifo import FifoStage
 from gatesmith.codegen.fork import ForkStage
 from gatesmith.codegen.join import JoinStage
 from gatesmith.codegen.skid_buffer import SkidBufferStage
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.window import WindowStage
 from gatesmith.ir import Array, Ints, IntType
@@ -202,6 +202,9 @@ class Core(Stage):
         return self.design.interval
 
     def schedule(self, *arrivals: Ints) -> Ints:
+        raise NotImplementedError
+
+    def timing(self) -> Timing:
         raise NotImplementedError
 
     def cost(self) -> Cost:
