@@ -218,13 +218,9 @@ class Form:
         assert self.base is not None
         params = [*self.arrays(), *extra]
         if all(a.size == 1 for a in params):
-            return [self._entry([a.reshape(-1)[0] for a in params])]
-        tables, combined = [], np.zeros((), np.int64)
-        for array in params:
-            codes, table = numbered(array)
-            tables.append(table)
-            combined = combined * len(table) + codes
-        ids = self._in_base_order(np.broadcast_to(combined, self.shape).reshape(-1))
+            return [self.entry(tuple(a.reshape(-1)[0] for a in params))]
+        numbers, rows = combined(params)
+        ids = self._in_base_order(np.broadcast_to(numbers, self.shape).reshape(-1))
         if ids is None:
             return None
         channels = self.base.type.channels
@@ -233,7 +229,7 @@ class Form:
             ids = vectors[0]
         if (ids == ids[0]).all():
             ids = ids[:1]
-        known = {number: self._entry(_decoded(int(number), tables)) for number in set(ids.tolist())}
+        known = {number: self.entry(rows[number]) for number in set(ids.tolist())}
         return [known[number] for number in ids.tolist()]
 
     def _in_base_order(self, ids: Ints) -> Ints | None:
@@ -252,7 +248,7 @@ class Form:
             full = np.where(vectors < 0, usual, vectors).reshape(-1)
         return full
 
-    def _entry(self, values: list[Any]) -> tuple[Chain, tuple[Fraction, ...]]:
+    def entry(self, values: tuple[Any, ...]) -> tuple[Chain, tuple[Fraction, ...]]:
         """The steps with the parameters of one element."""
         given = iter(values)
         chain: list[tuple[Any, ...]] = []
@@ -282,13 +278,20 @@ def numbered(array: Rationals) -> tuple[Ints, Rationals]:
     return np.array(codes, np.int64).reshape(array.shape), objects(list(numbers))
 
 
-def _decoded(number: int, tables: list[Rationals]) -> list[Any]:
-    """Parameters of a combined number, in the order of the tables."""
-    values = []
-    for table in reversed(tables):
-        number, code = divmod(number, len(table))
-        values.append(table[code])
-    return values[::-1]
+def combined(arrays: list[Rationals]) -> tuple[Ints, list[tuple[Any, ...]]]:
+    """Each element of the broadcast of all arrays as the number of its row, and the rows.
+
+    Numbered anew after each array, so that numbers stay below the count of elements, however many
+    arrays and values there are.
+    """
+    numbers, rows = np.zeros((), np.int64), [()]
+    for array in arrays:
+        codes, table = numbered(array)
+        pairs = np.asarray(numbers * len(table) + codes)
+        found, again = np.unique(pairs, return_inverse=True)
+        numbers = again.reshape(pairs.shape)
+        rows = [(*rows[k // len(table)], table[k % len(table)]) for k in found.tolist()]
+    return numbers, rows
 
 
 def collapsed(codes: Ints) -> Ints:

@@ -19,7 +19,17 @@ from gatesmith.errors import UserError
 from gatesmith.ir import Array, IntType, Node
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.table import Table
-from gatesmith.quant.form import Chain, Clamp, Form, Lookup, Rationals, Scale, objects, rational
+from gatesmith.quant.form import (
+    Chain,
+    Clamp,
+    Form,
+    Lookup,
+    Rationals,
+    Scale,
+    combined,
+    objects,
+    rational,
+)
 from gatesmith.quant.rules import Context
 from gatesmith.quant.step_function import evaluate
 
@@ -55,29 +65,9 @@ def tabled(form: Form) -> Form | None:
 
 def each(form: Form, function: Callable[[Chain], Any]) -> Rationals:
     """``function`` of the chain of each element, broadcast to the value's shape."""
-    from gatesmith.quant.form import numbered
-
-    arrays = form.arrays()
-    tables, combined = [], np.zeros((), np.int64)
-    for array in arrays:
-        codes, table = numbered(array)
-        tables.append(table)
-        combined = combined * len(table) + codes
-    numbers = {int(number): index for index, number in enumerate(np.unique(combined))}
-    results = []
-    for number in numbers:
-        picked, rest = [], number
-        for table in reversed(tables):
-            rest, code = divmod(rest, len(table))
-            picked.append(table[code])
-        results.append(function(form._entry(picked[::-1])[0]))
-    if combined.ndim == 0:  # NumPy would take a tuple out of its array
-        out: Rationals = np.empty((), object)
-        out[()] = results[0]
-        return out
-    at = np.vectorize(numbers.__getitem__, otypes=[np.int64])(combined)
-    found: Rationals = objects(results)[at]
-    return found
+    numbers, rows = combined(form.arrays())
+    results = objects([function(form.entry(row)[0]) for row in rows])
+    return results.reshape(()) if numbers.ndim == 0 else results[numbers]
 
 
 def whole(ctx: Context, node: Node, form: Form) -> Form:
