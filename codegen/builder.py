@@ -29,6 +29,7 @@ class Builder:
         self.name, self.folds, self.cycles = name, folds, cycles
         self.layers = {node.name for node in graph}
         self.placed: list[Placed] = []
+        self.stages: dict[str, Stage] = {}
         self.names: set[str] = set()
         self.streams: dict[Driver, Stream] = {}
         self.free: dict[Node, list[Driver]] = {}  # a driver for each reader still to come
@@ -54,6 +55,7 @@ class Builder:
         assert stage.name not in self.names, stage.name
         self.names.add(stage.name)
         self.placed.append(Placed(stage, drivers))
+        self.stages[stage.name] = stage
         for index, stream in enumerate(stage.sinks):
             self.streams[Driver(stage.name, index)] = stream
         return Driver(stage.name)
@@ -101,10 +103,8 @@ class Tap:
     @property
     def _who(self) -> tuple[str, tuple[str, ...]]:
         """Node and origin of what drives it."""
-        for placed in reversed(self.builder.placed):
-            if placed.stage.name == self.driver.name:
-                return placed.stage.node, placed.stage.origin
-        return self.driver.name, ()
+        stage = self.builder.stages.get(self.driver.name)
+        return (self.driver.name, ()) if stage is None else (stage.node, stage.origin)
 
     def put(self, stage: Stage) -> Tap:
         """Place a stage with this stream as its only input."""
