@@ -30,6 +30,7 @@ HARDWARE_AND_REAL = {"concat", "max_pool", "reduce", "select", "top_k"}  # also 
 HARDWARE_PARTS = ("codegen/{}.py", "templates/sv/{}.sv.j2", "rtl_tests/test_{}.py")
 FRONTENDS = {  # ONNX operators that become one, where the names differ
     "quantize": ("quant", "quantize_linear"),
+    "fake_quant": ("quant", "quantize_linear"),
     "dequantize": ("dequantize_linear",),
     "top_k": ("top_k", "arg_max"),
     "mat_mul": ("mat_mul", "gemm", "q_linear_mat_mul", "q_gemm", "mat_mul_integer"),

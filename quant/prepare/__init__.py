@@ -1,0 +1,1 @@
+"""A float network made ready for quantization: tidied, and the places for quantizers found."""
