@@ -179,7 +179,8 @@ def converter(
 
 def stems() -> list[str]:
     """File stem of every converter module."""
-    found = (module.name for module in pkgutil.iter_modules(gatesmith.frontend.__path__))
+    modules = pkgutil.iter_modules(gatesmith.frontend.__path__)
+    found = (module.name for module in modules if not module.ispkg)
     return sorted(n for n in found if n not in NOT_CONVERTERS and not n.endswith("_test"))
 
 
