@@ -1,0 +1,1 @@
+"""A graph as a torch module, its quantizers trainable, and the loop that trains it."""
