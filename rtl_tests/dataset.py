@@ -13,10 +13,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,6 +23,14 @@ from typing import Any, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gatesmith.data.files import (
+    RESAVE,
+    Mislabelled,
+    Unreadable,
+    class_numbers,
+    extents,
+    read_arrays,
+)
 from gatesmith.errors import UserError
 from gatesmith.ir import Ints, IntType, Reals
 from gatesmith.rtl_tests.vectors import to_model
@@ -33,7 +38,6 @@ from gatesmith.rtl_tests.vectors import to_model
 HostQuantizer: TypeAlias = Callable[[Reals], Ints]
 """Real frames to codes, exactly."""
 
-_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _CHUNK = 1 << 21
 """Elements converted at a time."""
 
@@ -92,10 +96,10 @@ def load(
     counts = [_frames(path, raw) for raw in arrays]
     if len(set(counts)) > 1:
         why = f"the inputs have {', '.join(map(str, counts))} frames"
-        _refuse(path, "shape", "the inputs have different numbers of frames", why, _RESAVE)
+        _refuse(path, "shape", "the inputs have different numbers of frames", why, RESAVE)
     count = counts[0] if frames is None else min(frames, counts[0])
     if count == 0:
-        _refuse(path, "empty", "there are no frames", f"its shape is {arrays[0].shape}", _RESAVE)
+        _refuse(path, "empty", "there are no frames", f"its shape is {arrays[0].shape}", RESAVE)
     classes = None if found is None else _classes(labels or path, found, counts[0])[:count]
     x: list[NDArray[Any]] = []
     real: list[NDArray[Any] | None] = []
@@ -116,7 +120,7 @@ def _called(entry: Mapping[str, Any], only: bool) -> tuple[str, ...]:
 def _frames(path: Path, raw: NDArray[Any]) -> int:
     """Number of frames in an array of numbers."""
     if raw.dtype.kind not in "iufb":
-        _refuse(path, "unreadable", f"array of {raw.dtype}", "expected numbers", _RESAVE)
+        _refuse(path, "unreadable", f"array of {raw.dtype}", "expected numbers", RESAVE)
     return len(raw) if raw.ndim else 0
 
 
@@ -129,24 +133,18 @@ def _fit(
     if math.prod(given) != math.prod(shape):
         why = f"a frame has shape {given}, expected {math.prod(shape)} elements, {shape}"
         _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
-    flat = len(_extents(given)) <= 1
-    if axes is None or flat or _extents(given) == _extents(shape):
+    flat = len(extents(given)) <= 1
+    if axes is None or flat or extents(given) == extents(shape):
         return raw.reshape(len(raw), *shape)
     streamed = tuple(shape[axis] for axis in axes)
-    if _extents(given) == _extents(streamed):
+    if extents(given) == extents(streamed):
         return to_model(raw.reshape(len(raw), *streamed), axes)
     why = f"a frame has shape {given}, expected {shape}, or {streamed} as the stream carries it"
     _refuse(path, "shape", "the frames do not fit the input", why, _MATCH)
 
 
-def _extents(shape: Sequence[int]) -> list[int]:
-    """Extents that say something about the order of the elements."""
-    return [extent for extent in shape if extent != 1]
-
-
 # ---- files --------------------------------------------------------------------------------------
 
-_RESAVE = ("save it with numpy.savez(path, x=frames, y=labels)", "give an IDX or .npy file")
 _MATCH = ("give data of the model's input shape",)
 
 
@@ -155,76 +153,20 @@ def _read(
 ) -> tuple[list[NDArray[Any]], NDArray[Any] | None]:
     """An array for each input, under one of its names, and the labels beside them, if any."""
     try:
-        with path.open("rb") as file:
-            head = file.read(4)
-        if head[:2] == b"PK":
-            with np.load(path, allow_pickle=False) as arrays:
-                found = [_chosen(path, arrays.files, called) for called in names]
-                labelled = "y" in arrays.files and "y" not in found
-                return [arrays[name] for name in found], arrays["y"] if labelled else None
-        if len(names) > 1:
-            wanted = ", ".join(called[0] for called in names)
-            why = f"it is one array, and the core has {len(names)} inputs: {wanted}"
-            fix = ("save it with numpy.savez, an array for each input, called as the input",)
-            _refuse(path, "unreadable", "there is an input without data", why, fix)
-        if head == b"\x93NUM":
-            return [np.load(path, allow_pickle=False)], None
-        data = gzip.decompress(path.read_bytes()) if head[:2] == b"\x1f\x8b" else path.read_bytes()
-        return [_idx(data)], None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UserError(
-            "verify.data-unreadable",
-            "cannot read the data",
-            where=str(path),
-            why=f"{type(error).__name__}: {why}",
-            fix=_RESAVE,
-        ) from error
-
-
-def _chosen(path: Path, there: Sequence[str], called: Sequence[str]) -> str:
-    """The first of the names that is there."""
-    for name in called:
-        if name in there:
-            return name
-    why = f"it holds {', '.join(there) or 'nothing'}, expected {called[0]}"
-    _refuse(path, "unreadable", f"there is no array {called[0]}", why, _RESAVE)
-
-
-def _idx(data: bytes) -> NDArray[Any]:
-    """IDX: two zeros, element type, dimensions, extents (big-endian), then the elements."""
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in _IDX_TYPES or data[3] == 0:
-        raise ValueError("this is neither .npz, .npy nor IDX")
-    rank = data[3]
-    shape = tuple(int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(rank))
-    dtype = np.dtype(_IDX_TYPES[data[2]])
-    needed = 4 + 4 * rank + math.prod(shape) * dtype.itemsize
-    if len(data) != needed:
-        raise ValueError(f"IDX of shape {shape} has {needed} bytes, this file has {len(data)}")
-    return np.frombuffer(data, dtype, offset=4 + 4 * rank).reshape(shape)
+        return read_arrays(path, names)
+    except Unreadable as error:
+        _refuse(path, "unreadable", error.what, error.why, error.fix)
 
 
 def _classes(path: Path, labels: NDArray[Any], frames: int) -> Ints:
     """One class number a frame; rows with a single 1 (one-hot) are taken too."""
-    flat = labels.reshape(len(labels), -1) if labels.ndim else labels.reshape(1, 1)
-    why = ""
-    if len(flat) != frames:
-        why = f"there are {len(flat)} labels for {frames} frames"
-    elif flat.shape[1] > 1 and _one_hot(flat):
-        flat = flat.argmax(axis=1)[:, None]
-    elif flat.shape[1] != 1:
-        why = f"labels have shape {labels.shape}, expected one class number a frame, or one-hot"
-    elif labels.dtype.kind not in "iub":
-        why = f"labels are {labels.dtype}, expected class numbers"
-    if why:
+    try:
+        return class_numbers(labels, frames)
+    except Mislabelled as error:
         fix = ("give one integer a frame",)
-        raise UserError("verify.labels", "the labels do not fit", where=str(path), why=why, fix=fix)
-    return flat[:, 0].astype(np.int64)
-
-
-def _one_hot(rows: NDArray[Any]) -> bool:
-    """Whether every row is zeros but for one 1."""
-    return bool((((rows == 0) | (rows == 1)).all(axis=1) & (rows.sum(axis=1) == 1)).all())
+        raise UserError(
+            "verify.labels", "the labels do not fit", where=str(path), why=str(error), fix=fix
+        ) from error
 
 
 # ---- values -------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""Reports: a page that opens offline, and its figures as PNG. Needs matplotlib."""
