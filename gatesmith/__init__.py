@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatesmith.api import build, inspect, verify
+    from gatesmith.api import build, inspect, quantize, verify
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "inspect", "verify"]
+__all__ = ["__version__", "build", "inspect", "quantize", "verify"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the commands when they are first used, so that ``import gatesmith`` stays light."""
-    if name in ("build", "inspect", "verify"):
+    if name in __all__:
         from gatesmith import api
 
         return getattr(api, name)

@@ -1,10 +1,10 @@
-"""The commands as Python functions: ``gatesmith.build``, ``inspect`` and ``verify``."""
+"""The commands as Python functions: ``gatesmith.quantize``, ``build``, ``inspect``, ``verify``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.fold import Target
@@ -19,6 +19,9 @@ from gatesmith.ops.input import Input
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
 from gatesmith.rtl_tests.verify import Verdict, read_build
 from gatesmith.rtl_tests.verify import verify as run_verify
+
+if TYPE_CHECKING:
+    from gatesmith.quantizing.result import Quantized
 
 
 def build(
@@ -162,6 +165,26 @@ def verify(
         progress=progress,
         original=_Original(directory),
     )
+
+
+def quantize(
+    model: Path, data: str | Path, out: Path, *, progress: Progress = quiet, **options: Any
+) -> Quantized:
+    """Quantize a float network and write it to ``out``, whole or not at all.
+
+    Args:
+        model: The float .onnx file.
+        data: A file, a folder of images, or ``module:object``.
+        out: The .onnx file to write.
+        progress: Told what is being done.
+        options: Fields of :class:`gatesmith.quantizing.settings.Settings`.
+
+    Errors: those of the frontend and of lowering, ``data.*``, ``quantize.*``, ``cli.*``.
+    """
+    from gatesmith.quantizing.run import quantize as run
+    from gatesmith.quantizing.settings import Settings
+
+    return run(model, str(data), out, Settings(**options), progress)
 
 
 class _Original:

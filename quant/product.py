@@ -133,7 +133,8 @@ def float_weights(ctx: Context, node: Node) -> UserError:
         "the weights of this layer are not quantized",
         node,
         f"they lie on no integer grid of up to {MAX_BITS} bits a channel",
-        "quantize the network first: train it with Brevitas or QKeras, or export QDQ",
+        "quantize the network first: gatesmith quantize MODEL.onnx --data FILE -o OUT.onnx",
+        "or train it with Brevitas or QKeras, or export QDQ",
     )
 
 

@@ -105,8 +105,8 @@ def missing(ctx: Context, node: Node) -> UserError:
         "no quantizer between an activation and this node",
         node,
         "its input is a real number that no integer stands for",
-        "quantize the network first, with a quantizer behind each activation: train it with "
-        "Brevitas or QKeras, or export QDQ",
+        "quantize the network first: gatesmith quantize MODEL.onnx --data FILE -o OUT.onnx",
+        "or train it with a quantizer behind each activation (Brevitas, QKeras), or export QDQ",
     )
 
 

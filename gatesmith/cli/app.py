@@ -10,6 +10,7 @@ from gatesmith import __version__
 from gatesmith.cli.build import build
 from gatesmith.cli.doctor import doctor
 from gatesmith.cli.inspect import inspect
+from gatesmith.cli.quantize import quantize
 from gatesmith.cli.verify import verify
 
 app = typer.Typer(
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, build, verify):
+for command in (doctor, inspect, quantize, build, verify):
     app.command()(command)
 
 
