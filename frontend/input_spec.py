@@ -12,6 +12,7 @@ import re
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
+from math import isfinite
 from typing import NoReturn
 
 from gatesmith.errors import UserError
@@ -101,6 +102,8 @@ def _as_printed(value: Fraction) -> Fraction:
     try:
         (nearest,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
+        return value
+    if not isfinite(nearest):  # some versions of Python pack what is too large as infinity
         return value
     single = Fraction(nearest)
     return single if abs(value - single) * 2**50 <= abs(single) else value

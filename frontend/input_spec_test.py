@@ -78,3 +78,8 @@ def test_a_float32_printed_in_full_is_that_float32() -> None:
     assert InputSpec.parse(f"i8:{printed!r}:83").scale == exact
     assert InputSpec.parse("i8:0.1").scale == Fraction(1, 10)
     assert InputSpec.parse("u8:1e-30").scale == Fraction(1, 10**30)
+
+
+def test_a_scale_beyond_float32_is_refused_with_a_message() -> None:
+    with pytest.raises(UserError, match="53 bits"):
+        InputSpec.parse("u8:1e45")
