@@ -104,7 +104,7 @@ def lower(real: Graph, model: str) -> Lowered:
         except UserError as error:
             ctx.errors.append(error)
     raise_all(_merged(ctx.errors))
-    graph = _named_once(_told(Graph(tuple(outputs), real.name)))
+    graph = _told(Graph(tuple(outputs), real.name)).named_once()
     entries = (node for node in graph if isinstance(node.op, Input))
     inputs = tuple(_input_port(ctx, node.name) for node in entries)
     return Lowered(graph, inputs, tuple(ports), tuple(ctx.notes))
@@ -129,21 +129,6 @@ def _input_port(ctx: Context, name: str) -> InputPort:
     quantizer = ctx.host_quantizers.get(real)
     own = axes == tuple(range(len(axes)))
     return InputPort(name, real, quantizer.name if quantizer else None, None if own else axes)
-
-
-def _named_once(graph: Graph) -> Graph:
-    """Another name for every node that shares one (a threshold in two encodings)."""
-    taken: set[str] = set()
-
-    def rename(node: Node, _users: object) -> Node | None:
-        name, count = node.name, 1
-        while name in taken:
-            count += 1
-            name = f"{node.name}_{count}"
-        taken.add(name)
-        return None if name == node.name else replace(node, name=name)
-
-    return graph.rewrite(rename)
 
 
 def _merged(errors: list[UserError]) -> list[UserError]:

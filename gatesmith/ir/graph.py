@@ -109,5 +109,19 @@ class Graph:
             users[new[node]] = users[node]
         return replace(self, outputs=tuple(new[output] for output in self.outputs))
 
+    def named_once(self) -> Graph:
+        """Another name for every node that shares one: NAME_2, NAME_3, ..."""
+        taken: set[str] = set()
+
+        def rename(node: Node, _users: Mapping[Node, int]) -> Node | None:
+            name, count = node.name, 1
+            while name in taken:
+                count += 1
+                name = f"{node.name}_{count}"
+            taken.add(name)
+            return None if name == node.name else replace(node, name=name)
+
+        return self.rewrite(rename)
+
     def __str__(self) -> str:
         return "\n".join(map(str, self))

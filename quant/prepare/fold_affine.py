@@ -27,7 +27,7 @@ from gatesmith.ops.sub import Sub
 
 def fold_affine(graph: Graph) -> Graph:
     """The same function, but for rounding, with a layer's constants in its weights and bias."""
-    return _named_once(graph.rewrite(_fold)).rewrite(_single)
+    return graph.rewrite(_fold).named_once().rewrite(_single)
 
 
 def _fold(node: Node, users: Mapping[Node, int]) -> Node | None:
@@ -106,18 +106,3 @@ def _single(node: Node, _users: Mapping[Node, int]) -> Node | None:
     if (single == node.op.value.data).all():
         return None
     return replace(node, op=Const(Array(single)))
-
-
-def _named_once(graph: Graph) -> Graph:
-    """Another name for every node that shares one."""
-    taken: set[str] = set()
-
-    def rename(node: Node, _users: Mapping[Node, int]) -> Node | None:
-        name, count = node.name, 1
-        while name in taken:
-            count += 1
-            name = f"{node.name}_{count}"
-        taken.add(name)
-        return None if name == node.name else replace(node, name=name)
-
-    return graph.rewrite(rename)
