@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,6 +92,3 @@ def one_input(graph: Graph, model: str) -> Node:
             fix=("join the inputs to one, and split it inside the model",),
         )
     return inputs[0]
-
-
-Measure = Callable[[Graph], float | None]

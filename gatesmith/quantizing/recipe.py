@@ -50,6 +50,8 @@ def make_recipe(sites: Sequence[Site], settings: Settings) -> dict[str, Scheme]:
         for words, role in ((own, WEIGHT), (data, ACTIVATION)):
             scheme = words and parse(words, weight=role == WEIGHT, option=f"--layer {layer}")
             names = [s.name for s in sites if s.role == role and layer in s.layers]
+            if words and not names:
+                errors.append(_given(layer, text))
             found.update({name: scheme for name in names if scheme})
     raise_all(errors)
     return {name: scheme for name, scheme in found.items() if scheme is not None}
@@ -65,12 +67,31 @@ def _unknown(layer: str, layers: Sequence[str]) -> UserError:
     )
 
 
+def _given(layer: str, text: str) -> UserError:
+    return UserError(
+        "quantize.layer-input",
+        f"the input of {layer!r} has no width of its own to choose",
+        where=f"--layer {layer}={text}",
+        why="it is the network's input, whose codes are given, or is not quantized here",
+        fix=(f"give the weights alone: --layer {layer}={text.partition('/')[0] or 'int8'}",),
+    )
+
+
 def input_grid(spec: InputSpec) -> tuple[Grid, str | None]:
     """The grid of the codes that arrive, and a note where a file cannot say it exactly.
 
     A zero that is no even integer cannot be a zero point of every file format.
     """
-    scale = np.float64(np.float32(spec.scale.numerator / spec.scale.denominator))
+    with np.errstate(over="ignore"):
+        scale = np.float64(np.float32(spec.scale.numerator / spec.scale.denominator))
+    if not 0 < scale < np.inf:
+        raise UserError(
+            "cli.bad-value",
+            "the scale of the input is no float32 number",
+            where=f"--input {spec}",
+            why="a file holds scales as float32, and this one would become 0 or infinite",
+            fix=("choose the unit of the input nearer to 1",),
+        )
     zero = spec.zero
     if zero.denominator != 1 or zero % 2 or not spec.elem.lo <= zero <= spec.elem.hi:
         raise UserError(

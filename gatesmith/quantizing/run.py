@@ -175,6 +175,10 @@ def _read(model: Path, data: str, settings: Settings, progress: Progress) -> Run
     recipe = make_recipe(sites, settings)
     spec = None if settings.input_spec is None else InputSpec.parse(settings.input_spec)
     notes = list(imported.notes)
+    fixed = {}
+    if spec is not None:
+        fixed[given.name], note = input_grid(spec)
+        notes += [note] if note else []
     real = None if spec is None else (spec.scale, spec.zero)
     progress("read", 1, 2)
     shape, classes = given.type.shape, None
@@ -194,11 +198,7 @@ def _read(model: Path, data: str, settings: Settings, progress: Progress) -> Run
     elif settings.epochs:
         frames, test = split(frames, HELD_OUT, settings.seed)
         notes.append(f"no --test: accuracy is that of {len(test)} frames held out of training")
-    fixed = {}
-    if spec is not None:
-        fixed[given.name], note = input_grid(spec)
-        notes += [note] if note else []
-    elif frames.x.dtype == np.uint8:
+    if spec is None and frames.x.dtype == np.uint8:
         fixed[given.name] = Grid("int", BYTE, Array(1.0))
     progress("read", 2, 2)
     return Run(
