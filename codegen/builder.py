@@ -8,8 +8,8 @@ from math import gcd
 
 from gatesmith.codegen.design import CorePort, Driver, Placed
 from gatesmith.codegen.fifo import FifoStage
-from gatesmith.codegen.fold import Fold
 from gatesmith.codegen.fork import ForkStage
+from gatesmith.codegen.matrix_unit import Fold
 from gatesmith.codegen.skid_buffer import SkidBufferStage
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.width_converter import WidthConverterStage

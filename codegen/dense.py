@@ -17,6 +17,7 @@ import numpy as np
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.codegen.terms import Terms, kind_of
@@ -121,6 +122,11 @@ class DenseStage(Stage):
     def word_bits(self) -> int:
         """Bits of a word of weights."""
         return self.pe * self.simd * self.terms.rom_type.bits
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights."""
+        return self.op.weights.data.size * self.terms.rom_type.bits
 
     @property
     def depth(self) -> int:
@@ -239,3 +245,30 @@ class DenseStage(Stage):
             f"{self.module}_weights.mem": self.weights_mem(),
             "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
         }
+
+
+class FoldedUnit(MatrixUnit):
+    """Every weight has its turn: out / PE * in / SIMD cycles a vector."""
+
+    name = FOLDED
+    what = "PE x SIMD multipliers, every weight in its turn"
+    automatic = True
+
+    def refuses(self, layer: Layer, rom: str = PLAIN) -> str | None:
+        """It takes every layer."""
+        return None
+
+    def cycles(self, layer: Layer, fold: Fold) -> int:
+        """One word of weights a cycle."""
+        return layer.vectors * (layer.outputs // fold.pe) * (layer.inputs // fold.simd)
+
+    def lanes(self, layer: Layer, fold: Fold) -> int:
+        """SIMD."""
+        return fold.simd
+
+    def stage(
+        self, naming: Naming, layer: Layer, x: Stream, fold: Fold, *, masked: bool = False
+    ) -> DenseStage:
+        """The matrix-vector unit."""
+        n = naming
+        return DenseStage(n.name, n.node, n.origin, n.module, layer.op, x, fold.pe, masked=masked)

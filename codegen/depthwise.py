@@ -113,6 +113,11 @@ class DepthwiseStage(Stage):
     # ---- weights --------------------------------------------------------------------------------
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of all weights."""
+        return self.op.weights.data.size * self.terms.rom_type.bits
+
+    @property
     def depth(self) -> int:
         """Words of weights; none where all are 1."""
         return 0 if self.terms.kind == "copy" else self.groups * self.beats

@@ -3,7 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from gatesmith.codegen.fold import Fold, Target, choose_folds, divisors, fold_cost, price
+from gatesmith.codegen.fold import Target, choose_folds, fold_cost, price
+from gatesmith.codegen.matrix_unit import Fold, divisors
+from gatesmith.codegen.wish import Wish
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.ir import BIPOLAR, Array, Graph, IntType, Node, TensorType
 from gatesmith.ops.dense import Dense
@@ -63,7 +65,9 @@ def test_prime_widths_fold_by_one_or_whole() -> None:
 
 
 def test_hand_folds_by_ir_name_and_by_onnx_name() -> None:
-    folds = choose_folds(network(12, 6, 4), Target(by_hand={"d0": (2, 3), "/MatMul_1": (4, 6)}))
+    folds = choose_folds(
+        network(12, 6, 4), Target(by_hand={"d0": Wish(2, 3), "/MatMul_1": Wish(4, 6)})
+    )
 
     assert list(folds.values()) == [Fold(2, 3), Fold(4, 6)]
 
@@ -84,7 +88,7 @@ def test_without_a_target_more_vectors_take_more_cycles() -> None:
 
 def test_every_wrong_hand_fold_is_reported() -> None:
     with pytest.raises(UserErrors) as raised:
-        choose_folds(network(12, 6), Target(by_hand={"d0": (4, 3), "d7": (1, 1)}))
+        choose_folds(network(12, 6), Target(by_hand={"d0": Wish(4, 3), "d7": Wish(1, 1)}))
 
     one, two = raised.value.errors
     assert one.what == "PE=4, SIMD=3 cannot fold d0"

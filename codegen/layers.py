@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from gatesmith.codegen.builder import Builder, Tap
-from gatesmith.codegen.dense import DenseStage
-from gatesmith.codegen.fold import Fold, divisors
+from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
+from gatesmith.codegen.matrix_units import UNITS, layer_of
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
@@ -41,21 +41,21 @@ def reshape(builder: Builder, node: Node) -> None:
 
 @layer(Dense)
 def dense(builder: Builder, node: Node) -> None:
-    """A matrix-vector unit; behind a window that gives all taps at once its weights are moved."""
-    op, fold = node.op, builder.folds[node]
-    assert isinstance(op, Dense)
+    """The unit its fold names; behind a window of all taps at once the weights are moved."""
+    fold, layer = builder.folds[node], layer_of(node)
+    unit = UNITS[fold.unit]
     order = builder.taps_order.get(node.args[0])
     if order is not None:
-        op = replace(op, weights=Array(op.weights.data[:, order]))
+        weights = Array(layer.op.weights.data[:, order])
+        layer = replace(layer, op=replace(layer.op, weights=weights))
+    lanes = unit.lanes(layer, fold)
     tap = builder.take(node.args[0]).buffer()
     convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
-    convert(op.weights.shape[1], fold.simd)
-    module = builder.module(node.name)
-    masked = is_masked(node, fold.simd, builder.tap_lanes.get(node.args[0], 0))
-    stage = DenseStage(
-        node.name, node.name, node.origin, module, op, tap.stream, fold.pe, masked=masked
-    )
-    tap.put(stage).convert(node.type.channels, fold.pe)
+    convert(layer.inputs, lanes)
+    naming = Naming(node.name, node.name, node.origin, builder.module(node.name))
+    masked = is_masked(node, lanes, builder.tap_lanes.get(node.args[0], 0))
+    stage = unit.stage(naming, layer, tap.stream, fold, masked=masked)
+    tap.put(stage).convert(node.type.channels, stage.sink.lanes)
     builder.give(node, tap)
 
 
@@ -146,6 +146,7 @@ def lanes_in(graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int) 
     # Beats inside one vector where they are wide enough, else beats that cross vectors.
     enough = [lanes for lanes in divisors(x.channels) if x.size // lanes <= cycles]
     enough = enough or [lanes for lanes in divisors(x.size) if x.size // lanes <= cycles]
-    first = next((folds[n].simd for n in graph if n in folds), enough[0])
+    lanes = (UNITS[folds[n].unit].lanes(layer_of(n), folds[n]) for n in graph if n in folds)
+    first = next(lanes, enough[0])
     even = [n for n in enough if first % n == 0 or n % first == 0]
     return (even or enough)[0]

@@ -7,11 +7,11 @@ from math import prod
 
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.concat import ConcatStage
-from gatesmith.codegen.fold import divisors
 from gatesmith.codegen.gather import GatherStage, granularity
 from gatesmith.codegen.join import JoinStage
 from gatesmith.codegen.layers import elementwise, layer, repeated
 from gatesmith.codegen.lockstep import LockstepStage
+from gatesmith.codegen.matrix_unit import divisors
 from gatesmith.codegen.product import ProductStage
 from gatesmith.codegen.select import SelectStage
 from gatesmith.codegen.stream import Stream

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gatesmith.codegen.builder import Builder
-from gatesmith.codegen.fold import divisors
 from gatesmith.codegen.int_layer_norm import IntLayerNormStage
 from gatesmith.codegen.int_softmax import IntSoftmaxStage
 from gatesmith.codegen.layers import layer
+from gatesmith.codegen.matrix_unit import divisors
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.two_pass import TwoPassStage
 from gatesmith.ir import Node, Op

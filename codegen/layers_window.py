@@ -8,8 +8,8 @@ import numpy as np
 
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.depthwise import DepthwiseStage
-from gatesmith.codegen.fold import divisors
 from gatesmith.codegen.layers import layer
+from gatesmith.codegen.matrix_unit import divisors
 from gatesmith.codegen.max_pool import MaxPoolStage
 from gatesmith.codegen.reduce import ReduceStage
 from gatesmith.codegen.window import WindowStage

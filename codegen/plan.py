@@ -16,8 +16,10 @@ from collections.abc import Mapping
 from gatesmith.codegen import layers_join, layers_more, layers_window  # noqa: F401, registers the layers
 from gatesmith.codegen.builder import Builder
 from gatesmith.codegen.design import CorePort, Design
-from gatesmith.codegen.fold import Fold, Target
+from gatesmith.codegen.fold import Target
 from gatesmith.codegen.layers import LAYERS, lanes_in
+from gatesmith.codegen.matrix_unit import Fold
+from gatesmith.codegen.matrix_units import fold_cycles
 from gatesmith.errors import UserError
 from gatesmith.ir import Graph, Node
 from gatesmith.ops.input import Input
@@ -46,7 +48,7 @@ def plan(
     Errors: ``codegen.too-wide``, ``codegen.too-large``.
     """
     if cycles is None:
-        cycles = max((fold.cycles(node) for node, fold in folds.items()), default=0)
+        cycles = max((fold_cycles(node, fold) for node, fold in folds.items()), default=0)
         cycles = cycles or max(node.type.size for node in graph)
     builder = Builder(graph, folds, cycles, name)
     for node in graph:

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from gatesmith.codegen import top
-from gatesmith.codegen.fold import Fold, Target, choose_folds
+from gatesmith.codegen.fold import Target, choose_folds
 from gatesmith.codegen.fold_test import network
+from gatesmith.codegen.matrix_unit import Fold
 from gatesmith.codegen.plan import MAX_WIDTH, check_target, plan
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage

@@ -141,6 +141,11 @@ class Stage(ABC):
         return ("m_axis",) if count == 1 else tuple(f"m{k}_axis" for k in range(count))
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of the weights it stores; 0 of a stage that has none."""
+        return 0
+
+    @property
     @abstractmethod
     def module(self) -> str:
         """Name of the Verilog module."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.fold import Target
+from gatesmith.codegen.wish import Wish
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.figures import operations, parameters
@@ -31,16 +32,28 @@ def build(
     cycles: int | None = None,
     fps: float | None = None,
     clock_mhz: float | None = None,
-    fold: Mapping[str, tuple[int, int]] | None = None,
+    fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
     input_spec: str | None = None,
     dump_ir: tuple[str, ...] = (),
     progress: Progress = quiet,
 ) -> Built:
     """Compile a model into the folder ``out``, which appears whole or not at all.
 
+    Args:
+        model: The .onnx file.
+        out: The folder.
+        cycles: Most clock cycles a frame.
+        fps: Frames a second, with ``clock_mhz``.
+        clock_mhz: Clock.
+        fold: By layer, (PE, SIMD) or a text as behind ``--fold LAYER=``.
+        input_spec: What the codes of the input stand for.
+        dump_ir: Passes to print the graph after.
+        progress: Told what is being done.
+
     Errors: those of every stage, and ``build.*``.
     """
-    target = _target(cycles, fps, clock_mhz, fold)
+    wishes = {name: _wish(name, given) for name, given in (fold or {}).items()}
+    target = _target(cycles, fps, clock_mhz, wishes)
     spec = None if input_spec is None else InputSpec.parse(input_spec)
     dump = dumper(dump_ir)
     prepare(out)
@@ -50,7 +63,7 @@ def build(
         "cycles": cycles,
         "fps": fps,
         "clock_mhz": clock_mhz,
-        "fold": None if fold is None else {k: list(v) for k, v in sorted(fold.items())},
+        "fold": {name: str(wish) for name, wish in sorted(wishes.items())} or None,
         "input": input_spec,
     }
     built = write(compiled, model, out, options)
@@ -58,14 +71,30 @@ def build(
     return built
 
 
+def _wish(name: str, given: tuple[int, int] | str | Wish) -> Wish:
+    """``(8, 16)``, ``"8,16,nm"`` or a Wish. Errors: ``cli.bad-fold``."""
+    if isinstance(given, Wish):
+        return given
+    try:
+        return Wish.parse(given if isinstance(given, str) else ",".join(map(str, given)))
+    except ValueError as error:
+        raise UserError(
+            "cli.bad-fold",
+            "cannot read the folding",
+            where=f"fold, layer {name}",
+            why=str(error),
+            fix=('give (PE, SIMD), or a text such as "8,16,nm"',),
+        ) from error
+
+
 def _target(
     cycles: int | None,
     fps: float | None,
     clock_mhz: float | None,
-    fold: Mapping[str, tuple[int, int]] | None,
+    fold: Mapping[str, Wish],
 ) -> Target:
     """The folding target; a rate becomes cycles, rounded down."""
-    hand = dict(fold or {})
+    hand = dict(fold)
     if cycles is not None:
         return Target(cycles, hand, f"--cycles {cycles}")
     if fps is None or clock_mhz is None:

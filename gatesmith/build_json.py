@@ -214,6 +214,7 @@ def _stage(placed: Placed, wires: Mapping[Driver, str], node: Node | None) -> di
         "origin": list(stage.origin),
         "pe": getattr(stage, "pe", None),
         "simd": getattr(stage, "simd", None),
+        "weight_bits": stage.weight_bits,
         "interval": stage.interval,
         "cost": _cost(stage.cost()),
         "drivers": [wires[driver] for driver in placed.drivers],

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gatesmith.codegen.dense import DenseStage
-from gatesmith.codegen.depthwise import DepthwiseStage
 from gatesmith.codegen.design import Design
 from gatesmith.codegen.fifo import FifoStage
 from gatesmith.codegen.fold import Target, budget, choose_folds
@@ -143,15 +141,12 @@ def _by_name(node: Node, named: Mapping[str, str]) -> str | None:
 def _cost(stage: Stage) -> Cost:
     """Of one stage."""
     cost = stage.cost()
-    weights = 0
-    if isinstance(stage, DenseStage | DepthwiseStage):
-        weights = stage.op.weights.data.size * stage.terms.rom_type.bits
     return Cost(
         lut=cost.lut,
         ff=cost.ff,
         dsp=cost.dsp,
         ram_bits=cost.ram_bits,
-        weight_bits=weights,
+        weight_bits=stage.weight_bits,
         cycles=stage.interval,
     )
 

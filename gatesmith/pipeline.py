@@ -87,7 +87,7 @@ def compile_model(
     lowered, integer = to_integers(imported, model, dump, progress)
     progress("fold", 3, len(STEPS))
     folds = choose_folds(integer, target)
-    dump("fold", "\n".join(f"{n.name}: pe={f.pe} simd={f.simd}" for n, f in folds.items()))
+    dump("fold", "\n".join(f"{n.name}: {f}" for n, f in folds.items()))
     progress("plan", 4, len(STEPS))
     design = plan(integer, folds, identifier(model.stem.lower()), budget(integer, target))
     check_target(design, target)

@@ -57,8 +57,8 @@ def build(
     as_json: AsJson = False,
 ) -> None:
     """Compile a model to a streaming core in DIR."""
-    check_targets(cycles, fps, clock_mhz, fold or ())
     folds = read_folds(fold or ())
+    check_targets(cycles, fps, clock_mhz, folded=any(wish.folds for wish in folds.values()))
 
     from gatesmith.api import build as build_model
 
@@ -82,14 +82,14 @@ def build(
 
 
 def check_targets(
-    cycles: int | None, fps: float | None, clock_mhz: float | None, fold: Sequence[str]
+    cycles: int | None, fps: float | None, clock_mhz: float | None, *, folded: bool
 ) -> None:
     """At most one way to say how fast the core is to be.
 
     Errors: cli.contradicting-options, cli.missing-option, cli.bad-value.
     """
     errors = []
-    given = {"--cycles": cycles is not None, "--fps": fps is not None, "--fold": bool(fold)}
+    given = {"--cycles": cycles is not None, "--fps": fps is not None, "--fold": folded}
     named = [option for option, there in given.items() if there]
     if len(named) > 1:
         errors.append(_contradiction(named))

@@ -13,6 +13,7 @@ import pytest
 
 import gatesmith.api
 from gatesmith.cli import main
+from gatesmith.codegen.wish import Wish
 from gatesmith.errors import UserError, UserErrors
 
 HEAVY = ("numpy", "onnx", "onnxruntime", "torch", "cocotb", "jinja2", "google.protobuf")
@@ -134,7 +135,7 @@ def test_json_is_one_object_and_nothing_else(
     streams = capsys.readouterr()
     assert json.loads(streams.out) == Built().summary()
     assert "the graph" in streams.err
-    assert asked[0]["fold"] == {"fc1": (4, 8), "fc2": (1, 2)}
+    assert asked[0]["fold"] == {"fc1": Wish(4, 8), "fc2": Wish(1, 2)}
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ def test_a_fold_file(asked: list[dict[str, Any]], tmp_path: Path) -> None:
     file = tmp_path / "fold.toml"
     file.write_text('[fc1]\npe = 4\nsimd = 8\n["/net/fc2"]\npe = 1\nsimd = 2\n')
     assert main([*BUILD, "--fold", str(file), "--fold", "fc1=2,2"]) == 0
-    assert asked[0]["fold"] == {"fc1": (2, 2), "/net/fc2": (1, 2)}
+    assert asked[0]["fold"] == {"fc1": Wish(2, 2), "/net/fc2": Wish(1, 2)}
 
 
 @pytest.mark.parametrize(
