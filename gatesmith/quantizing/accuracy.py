@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gatesmith.errors import UserError
-from gatesmith.ir import Graph, Ints, Node, Reals, Values
+from gatesmith.ir import Graph, Ints, Reals, Values
 from gatesmith.ir.execute import execute
-from gatesmith.ops.input import Input
 from gatesmith.quant.lower import Lowered
 from gatesmith.rtl_tests.host_quantizer import quantizer
 from gatesmith.rtl_tests.verify import best_class
@@ -61,34 +58,3 @@ def _chunks(x: Values, graph: Graph) -> Iterator[Values]:
     step = max(1, CHUNK // largest)
     for start in range(0, len(x), step):
         yield x[start : start + step]
-
-
-def classifies(graph: Graph) -> bool:
-    """Whether the first output is a vector of scores, or an index."""
-    shape = graph.outputs[0].type.shape
-    return 1 < graph.outputs[0].type.size == max(shape, default=1)
-
-
-def float_classes(scores: NDArray[np.floating]) -> Ints:
-    """Class of the largest score of each frame."""
-    best: Ints = scores.reshape(len(scores), -1).argmax(axis=1).astype(np.int64)
-    return best
-
-
-def share(classes: Ints, labels: Ints) -> float:
-    """Part of the frames whose class is the label's, 0 to 1."""
-    return float((classes == labels).mean())
-
-
-def one_input(graph: Graph, model: str) -> Node:
-    """The only input. Errors: ``quantize.several-inputs``."""
-    inputs = [node for node in graph if isinstance(node.op, Input)]
-    if len(inputs) != 1:
-        raise UserError(
-            "quantize.several-inputs",
-            f"the model has {len(inputs)} inputs",
-            where=f"{model}, inputs {', '.join(node.name for node in inputs)}",
-            why="calibration data is taken for one input",
-            fix=("join the inputs to one, and split it inside the model",),
-        )
-    return inputs[0]

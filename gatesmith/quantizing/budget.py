@@ -17,8 +17,8 @@ from gatesmith.quant.mixed.budget import Budget
 from gatesmith.quant.mixed.cost import RESOURCES
 from gatesmith.quant.mixed.search import MEASURES, MixedResult, mixed_recipe, survey
 from gatesmith.quant.prepare.scheme import Scheme
-from gatesmith.quantizing.accuracy import classifies
 from gatesmith.quantizing.learned_bits import learned, resource_of
+from gatesmith.task import classifies
 
 if TYPE_CHECKING:
     from gatesmith.quantizing.run import Run

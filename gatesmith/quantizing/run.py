@@ -9,88 +9,49 @@ write      the file, read back, lowered and compared      output_file
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gatesmith.data.dataset import Data
-from gatesmith.data.load import load_data
-from gatesmith.data.split import calibration, split
+from gatesmith.data.split import calibration
 from gatesmith.errors import UserError
 from gatesmith.float_graph import GraphRunner
-from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Array, Graph, IntType, Node
-from gatesmith.ops.bipolar_quant import BipolarQuant
+from gatesmith.ir import Array, Graph, Ints, IntType
 from gatesmith.ops.fake_quant import Grid
-from gatesmith.ops.multi_threshold import MultiThreshold
-from gatesmith.ops.quantize import Quantize
 from gatesmith.pipeline import Progress, quiet
 from gatesmith.quant.calibrate.post_training import PostOptions, post_training
 from gatesmith.quant.fake_quant import expand
 from gatesmith.quant.lower import lower
-from gatesmith.quant.prepare.channels_last import channels_last
-from gatesmith.quant.prepare.fold_affine import fold_affine
 from gatesmith.quant.prepare.scheme import Scheme
 from gatesmith.quant.prepare.sites import WEIGHT, Site, find_sites
-from gatesmith.quantizing.accuracy import (
-    IntegerNetwork,
-    classifies,
-    float_classes,
-    one_input,
-    share,
-)
+from gatesmith.quantizing.accuracy import IntegerNetwork
 from gatesmith.quantizing.check import check_options, check_sites
 from gatesmith.quantizing.output_file import check_out, written
 from gatesmith.quantizing.recipe import input_grid, make_recipe
 from gatesmith.quantizing.result import Quantized
 from gatesmith.quantizing.settings import Settings
 from gatesmith.quantizing.training import fit_options, need_torch, train
+from gatesmith.task import Sources, Task, classifies, parts, read_data, read_network, share
 
 BYTE = IntType(0, 255)
-AT_ONCE = 1024
-"""Frames that are turned into reals at a time."""
-
-HELD_OUT = 0.1
-"""Part of the data that training does not see when there is no test set."""
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class Run(Task):
     """One run and what it knows so far."""
 
-    model: Path
     settings: Settings
-    progress: Progress
-    runner: GraphRunner
-    imported: Imported
-    clean: Graph
-    input: Node
     sites: tuple[Site, ...]
     recipe: dict[str, Scheme]
     fixed: dict[str, Grid]
-    data: Data
-    test: Data
-    notes: list[str]
     steps: list[tuple[str, float | None]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] | None = None
-
-    def measure(self, graph: Graph, data: Data | None = None) -> float | None:
-        """Top-1 of a real graph on the test data, or other data; None without labels."""
-        data = data or self.test
-        if data.y is None or not classifies(graph):
-            return None
-        right = 0
-        for part in parts(len(data)):
-            scores = self.runner(graph, graph.outputs[:1], data.real(part))[graph.outputs[0].name]
-            right += int((float_classes(scores) == data.y[part]).sum())
-        return right / len(data)
 
     def step(self, name: str, accuracy: float | None) -> None:
         """Note the accuracy after a step."""
@@ -163,11 +124,7 @@ def _said(settings: Settings) -> dict[str, Any]:
 
 def _read(model: Path, data: str, settings: Settings, progress: Progress) -> Run:
     """The model and the data, checked."""
-    progress("read", 0, 2)
-    imported = import_model(model)
-    given = one_input(imported.graph, model.name)
-    _float_network(imported.graph, model)
-    clean = fold_affine(channels_last(imported.graph))
+    imported, clean, given = read_network(model, progress)
     sites = find_sites(clean)
     if not any(site.role == WEIGHT for site in sites):
         raise _nothing(model)
@@ -179,59 +136,18 @@ def _read(model: Path, data: str, settings: Settings, progress: Progress) -> Run
     if spec is not None:
         fixed[given.name], note = input_grid(spec)
         notes += [note] if note else []
-    real = None if spec is None else (spec.scale, spec.zero)
     progress("read", 1, 2)
-    shape, classes = given.type.shape, None
-    if classifies(imported.graph):
-        classes = imported.graph.outputs[0].type.size
-    elem = None if spec is None else spec.elem
-
-    def load(source: str, labels: Path | None) -> Data:
-        return load_data(
-            source, labels, shape, real=real, elem=elem, classes=classes, name=given.name
-        )
-
-    frames = load(data, settings.labels)
-    test = None
-    if settings.test is not None:
-        test = load(settings.test, settings.test_labels)
-    elif settings.epochs:
-        frames, test = split(frames, HELD_OUT, settings.seed)
-        notes.append(f"no --test: accuracy is that of {len(test)} frames held out of training")
+    s = settings
+    sources = Sources(data, s.labels, s.test, s.test_labels, s.input_spec)
+    trains = bool(settings.epochs)
+    frames, test = read_data(
+        imported.graph, given, sources, seed=settings.seed, trains=trains, notes=notes
+    )
     if spec is None and frames.x.dtype == np.uint8:
         fixed[given.name] = Grid("int", BYTE, Array(1.0))
     progress("read", 2, 2)
-    return Run(
-        model,
-        settings,
-        progress,
-        GraphRunner(),
-        imported,
-        clean,
-        given,
-        sites,
-        recipe,
-        fixed,
-        frames,
-        test or frames,
-        notes,
-    )
-
-
-def _float_network(graph: Graph, model: Path) -> None:
-    """Refuse a network that has quantizers already."""
-    found = [n for n in graph if isinstance(n.op, Quantize | BipolarQuant | MultiThreshold)]
-    if found:
-        raise UserError(
-            "quantize.already-quantized",
-            f"the network has {len(found)} quantizers already",
-            where=f'{model.name}, node "{", ".join(found[0].origin) or found[0].name}" and others',
-            why="its weights and activations lie on grids that training has chosen",
-            fix=(
-                "build it as it is: gatesmith build",
-                "or quantize the float network it came from",
-            ),
-        )
+    about = (model, progress, GraphRunner(), imported, clean, given, spec, frames, test, notes)
+    return Run(*about, settings, sites, recipe, fixed)
 
 
 def _nothing(model: Path) -> UserError:
@@ -323,13 +239,8 @@ def _integers(run: Run, network: IntegerNetwork) -> float | None:
     """Top-1 of the integers of the file."""
     if run.test.y is None or not classifies(network.integer):
         return None
-    found: list[NDArray[np.int64]] = []
+    found: list[Ints] = []
     for part in parts(len(run.test)):
         found.append(network.classes(run.test.real(part).astype(np.float64)))
         run.progress("integers", min(part.stop, len(run.test)), len(run.test))
     return share(np.concatenate(found), run.test.y)
-
-
-def parts(frames: int) -> Iterator[slice]:
-    """A few frames at a time."""
-    return (slice(start, start + AT_ONCE) for start in range(0, frames, AT_ONCE))
