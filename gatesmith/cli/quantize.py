@@ -90,6 +90,10 @@ def quantize(
         bool | None,
         typer.Option("--bias-correction/--no-bias-correction", help="Keep each channel's mean."),
     ] = None,
+    keep_zeros: Annotated[
+        bool | None,
+        typer.Option("--keep-zeros/--no-keep-zeros", help="Weights that are 0 stay 0."),
+    ] = None,
     train: Annotated[
         int, typer.Option(min=0, metavar="EPOCHS", help="Train the quantized network.")
     ] = 0,
@@ -154,6 +158,7 @@ def quantize(
         rounding=rounding,
         equalize=equalize,
         bias_correction=bias_correction,
+        keep_zeros=keep_zeros,
         epochs=train,
         batch=batch,
         rate=rate,

@@ -10,8 +10,8 @@ import numpy as np
 from gatesmith.ir import Graph, Ints, Reals, Values
 from gatesmith.ir.execute import execute
 from gatesmith.quant.lower import Lowered
+from gatesmith.rtl_tests.answers import best_class
 from gatesmith.rtl_tests.host_quantizer import quantizer
-from gatesmith.rtl_tests.verify import best_class
 
 CHUNK = 1 << 24
 """Elements of the largest value that one chunk of frames may have."""

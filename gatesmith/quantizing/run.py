@@ -10,7 +10,7 @@ write      the file, read back, lowered and compared      output_file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,6 +24,7 @@ from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.ir import Array, Graph, Ints, IntType
 from gatesmith.ops.fake_quant import Grid
 from gatesmith.pipeline import Progress, quiet
+from gatesmith.prune.patterns import Masks
 from gatesmith.quant.calibrate.post_training import PostOptions, post_training
 from gatesmith.quant.fake_quant import expand
 from gatesmith.quant.lower import lower
@@ -36,6 +37,7 @@ from gatesmith.quantizing.recipe import input_grid, make_recipe
 from gatesmith.quantizing.result import Quantized
 from gatesmith.quantizing.settings import Settings
 from gatesmith.quantizing.training import fit_options, need_torch, train
+from gatesmith.quantizing.zeros import kept_zeros
 from gatesmith.task import Sources, Task, classifies, parts, read_data, read_network, share
 
 BYTE = IntType(0, 255)
@@ -49,6 +51,7 @@ class Run(Task):
     sites: tuple[Site, ...]
     recipe: dict[str, Scheme]
     fixed: dict[str, Grid]
+    zeros: Masks
     steps: list[tuple[str, float | None]] = field(default_factory=list)
     history: list[dict[str, Any]] = field(default_factory=list)
     chosen: dict[str, Any] | None = None
@@ -81,7 +84,8 @@ def quantize(
 
         check_report(settings.report)
     if settings.epochs or settings.learn_bits:
-        need_torch(settings)
+        said = f"--train {settings.epochs}" if settings.epochs else "--learn-bits"
+        need_torch(settings.device, said)
     run = _read(model, data, settings, progress)
     accuracy_float = run.measure(run.imported.graph)
     run.step("float", accuracy_float)
@@ -147,7 +151,8 @@ def _read(model: Path, data: str, settings: Settings, progress: Progress) -> Run
         fixed[given.name] = Grid("int", BYTE, Array(1.0))
     progress("read", 2, 2)
     about = (model, progress, GraphRunner(), imported, clean, given, spec, frames, test, notes)
-    return Run(*about, settings, sites, recipe, fixed)
+    zeros = kept_zeros(clean, recipe, settings.keep_zeros, notes)
+    return Run(*about, settings, sites, recipe, fixed, zeros)
 
 
 def _nothing(model: Path) -> UserError:
@@ -185,7 +190,7 @@ def _post_options(settings: Settings) -> PostOptions:
 
 def _calibrated(run: Run) -> Graph:
     """Post-training quantization, with bits chosen where there is a budget."""
-    options = _post_options(run.settings)
+    options = replace(_post_options(run.settings), keep_zeros=bool(run.zeros))
     sample = calibration(run.data, run.settings.samples, run.settings.seed).real()
 
     def quantized(recipe: Mapping[str, Scheme]) -> Graph:

@@ -29,6 +29,7 @@ class Settings:
         rounding: ``nearest`` or ``learned``; None: by width.
         equalize: Whether to equalize neighbouring layers; None: by width.
         bias_correction: Whether to correct the mean of each layer; None: by width.
+        keep_zeros: Whether weights that are 0 stay so; None: of pruned networks (zeros.py).
         epochs: Of training; 0 for none.
         batch: Frames of a training step.
         rate: Learning rate; None: by kind of weights.
@@ -61,6 +62,7 @@ class Settings:
     rounding: str | None = None
     equalize: bool | None = None
     bias_correction: bool | None = None
+    keep_zeros: bool | None = None
     epochs: int = 0
     batch: int = 128
     rate: float | None = None

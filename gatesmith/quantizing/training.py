@@ -13,7 +13,6 @@ from gatesmith.quant.prepare.sites import grids_of, insert
 if TYPE_CHECKING:
     from gatesmith.quant.train.options import FitOptions
     from gatesmith.quantizing.run import Run
-    from gatesmith.quantizing.settings import Settings
 
 DEVICES = ("auto", "cpu", "cuda")
 
@@ -29,33 +28,40 @@ def train(run: Run, graph: Graph) -> tuple[Graph, list[dict[str, Any]]]:
     Errors: ``quantize.labels``, ``quantize.checkpoint``, ``quantize.diverged``,
     ``quantize.no-fake-quant``.
     """
-    from gatesmith.quant.train.fit import fit
-
     options = fit_options(run, graph)
     held_out = None if run.test.y is None else (run.test.x, run.test.y)
-    fitted = fit(
-        insert(run.clean, grids_of(graph)),
-        run.data.x,
-        run.data.y,
-        options,
+    start = insert(run.clean, grids_of(graph))
+    about: dict[str, Any] = dict(
         affine=(float(run.data.scale), float(run.data.zero)),
         teacher=run.clean,
         progress=run.progress,
         held_out=held_out,
     )
+    if run.zeros:
+        from gatesmith.prune.mask_training import fit_masked
+
+        fitted = fit_masked(start, run.data.x, run.data.y, options, run.zeros, **about)
+    else:
+        from gatesmith.quant.train.fit import fit
+
+        fitted = fit(start, run.data.x, run.data.y, options, **about)
     return fitted.graph, [asdict(epoch) for epoch in fitted.history]
 
 
-def need_torch(settings: Settings) -> None:
+def need_torch(device: str, what: str) -> None:
     """Refuse a training that cannot be done, before any work.
+
+    Args:
+        device: As the user said it.
+        what: The option that trains.
 
     Errors: ``cli.bad-value``, ``quantize.no-torch``, ``quantize.no-cuda``.
     """
-    if settings.device not in DEVICES:
+    if device not in DEVICES:
         raise UserError(
             "cli.bad-value",
-            f"--device {settings.device!r} is unknown",
-            where="gatesmith quantize",
+            f"--device {device!r} is unknown",
+            where=what,
             why=f"there are {', '.join(DEVICES)}",
             fix=("leave it out: CUDA is used where there is one",),
         )
@@ -63,13 +69,13 @@ def need_torch(settings: Settings) -> None:
         raise UserError(
             "quantize.no-torch",
             "training needs PyTorch",
-            where=f"--train {settings.epochs}" if settings.epochs else "--learn-bits",
+            where=what,
             why="the package is not installed",
             fix=('pip install "gatesmith[train]"',),
         )
     import torch
 
-    if settings.device == "cuda" and not torch.cuda.is_available():
+    if device == "cuda" and not torch.cuda.is_available():
         raise UserError(
             "quantize.no-cuda",
             "there is no CUDA device to train on",
@@ -85,13 +91,13 @@ def fit_options(run: Run, graph: Graph) -> FitOptions:
 
     settings = run.settings
     least = min(scheme.bits for scheme in run.recipe.values())
-    augment, _, shift = settings.augment.partition(":")
+    augment, shift = augmentation(settings.augment)
     given: dict[str, Any] = {
         "batch": settings.batch,
         "hints": ("auto",) if settings.hints else (),
         "progressive": tuple(b for b in (8, 6, 4, 3) if b > least) if settings.progressive else (),
         "augment": augment,
-        "shift": _pixels(shift) if shift else None,
+        "shift": shift,
         "device": settings.device,
         "checkpoint": settings.checkpoint,
     }
@@ -112,6 +118,12 @@ def fit_options(run: Run, graph: Graph) -> FitOptions:
             why=str(error),
             fix=("gatesmith quantize -h lists what there is",),
         ) from error
+
+
+def augmentation(text: str) -> tuple[str, int | None]:
+    """``crop:2`` as its name and pixels. Errors: ``cli.bad-value``."""
+    name, _, shift = text.partition(":")
+    return name, _pixels(shift) if shift else None
 
 
 def _pixels(text: str) -> int:

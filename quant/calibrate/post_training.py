@@ -57,6 +57,7 @@ class PostOptions:
         bias_correction: Whether biases make up for shifted means.
         search: Activation-range search; None: yes. It costs about as much as the rest at 8 bits,
             and is what keeps networks with a wide spread of values.
+        keep_zeros: Whether weights that are 0 stay so: those of a pruned network.
         samples: Most frames used.
         batch: Frames run at a time.
     """
@@ -68,6 +69,7 @@ class PostOptions:
     rounding: str | None = None
     bias_correction: bool = True
     search: bool | None = None
+    keep_zeros: bool = False
     samples: int = 256
     batch: int = 64
 
@@ -160,6 +162,7 @@ def post_training(  # noqa: PLR0917 - what the stages hand on, in their order
         frames=frames,
         runner=runner,
         bias_correction=options.bias_correction,
+        keep_zeros=options.keep_zeros,
         batch=options.batch,
         progress=progress,
     )
@@ -214,9 +217,10 @@ class _Job:
         snapped: dict[str, Reals] = {}
         for done, name in enumerate(weights):
             self.progress("weights", done, len(weights))
-            grids[name], snapped[name] = weight_grid(
-                const(sites[name].node), self.wanted[name], self.options.weights
-            )
+            w = const(sites[name].node)
+            grids[name], snapped[name] = weight_grid(w, self.wanted[name], self.options.weights)
+            if self.options.keep_zeros:
+                snapped[name] = with_zeros(snapped[name], w, grids[name], name)
         return _OnGrids(graph, insert(with_consts(bare, snapped), grids), notes)
 
     def _activations(
@@ -249,6 +253,23 @@ class _Job:
             values = self.runner(graph, list(watched), batch)
             for node, seen in watched.items():
                 seen.update(values[node.name])
+
+
+def with_zeros(q: Reals, w: Reals, grid: Grid, name: str) -> Reals:
+    """Weights on a grid, 0 where ``w`` is. Errors: ``quantize.no-zero``."""
+    zero = w == 0
+    if not zero.any() or not q[zero].any():
+        return q
+    kept = np.where(zero, 0.0, q)
+    if grid.fake(kept)[zero].any():
+        raise UserError(
+            "quantize.no-zero",
+            f"a grid of kind {grid.kind} cannot keep the zeros of {name}",
+            where=f'weights "{name}", {int(zero.sum())} of {zero.size} are 0',
+            why="0 is none of its values",
+            fix=("quantize to int, ternary or pow2", "or give up the zeros: --no-keep-zeros"),
+        )
+    return kept
 
 
 def _observed(graph: Graph, bare: Graph, name: str) -> Node:

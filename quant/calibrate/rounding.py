@@ -15,10 +15,11 @@ channel by itself. Solved without gradients:
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.ir import Array, Reals
 from gatesmith.ops.fake_quant import Grid
@@ -37,7 +38,13 @@ _BLOCK = 64
 
 
 def round_weights(
-    w: Reals, grid: Grid, moments: Reals, group: int = 1, start: Reals | None = None
+    w: Reals,
+    grid: Grid,
+    moments: Reals,
+    group: int = 1,
+    *,
+    start: Reals | None = None,
+    free: NDArray[np.bool_] | None = None,
 ) -> Reals:
     """Weights on the grid with the least output error; never more than that of the nearest.
 
@@ -47,20 +54,22 @@ def round_weights(
         moments: H, the mean of x x' over rows of inputs: (groups, inputs of a sum, the same).
         group: Groups of the convolution.
         start: Weights on the grid to improve, in place of those of steps 1 and 2.
+        free: Which weights may be other than 0; None: all. The others take over what these miss.
     """
-    put = putter(grid)
     wanted = columns(w, group)
     scale = columns(np.broadcast_to(grid.scale.data, w.shape), group)
+    mask = None if free is None else columns(free.astype(np.float64), group)
+    round_ = _Round(putter(grid), scale, mask)
     mean = np.einsum("gii->g", moments)[:, None] / moments.shape[-1]
     damped = moments + _diagonal(np.where(mean > 0, DAMPING * mean, 1.0), moments.shape[-1])
 
     if start is not None:
         begun = columns(start, group)
-        tries = [begun, _descend(wanted, begun, scale, damped, put)]
+        tries = [begun, _descend(wanted, begun, damped, round_)]
     else:
-        nearest = put(wanted / scale) * scale
-        turn = _in_turn(wanted, scale, damped, put)
-        tries = [nearest, *(_descend(wanted, q, scale, damped, put) for q in (nearest, turn))]
+        nearest = round_(wanted)
+        turn = _in_turn(wanted, damped, round_)
+        tries = [nearest, *(_descend(wanted, q, damped, round_) for q in (nearest, turn))]
     errors = np.stack([output_error(wanted - q, moments) for q in tries])
     best = np.argmin(errors, axis=0)[None, :, None, :]
     chosen = np.take_along_axis(np.stack(tries), np.broadcast_to(best, (1, *wanted.shape)), 0)[0]
@@ -104,12 +113,35 @@ def putter(grid: Grid) -> Put:
     return lambda t: levels[np.searchsorted(middles, t)]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Round:
+    """To the nearest value of the grid: (groups, inputs, outputs), or one input of them all.
+
+    Attributes:
+        put: In units of the scale.
+        scale: Of each weight.
+        free: 1 for weights that may be other than 0, else 0; None: all may.
+    """
+
+    put: Put
+    scale: Reals
+    free: Reals | None
+
+    def __call__(self, w: Reals, at: int | None = None) -> Reals:
+        """Of all weights, or of those of input ``at``."""
+        scale = self.scale if at is None else self.scale[:, at]
+        rounded = self.put(w / scale) * scale
+        if self.free is None:
+            return rounded
+        return rounded * (self.free if at is None else self.free[:, at])
+
+
 def _diagonal(values: Reals, size: int) -> Reals:
     """Diagonal matrices of one value each: (groups, 1) to (groups, size, size)."""
     return np.asarray(values[:, :, None] * np.eye(size))
 
 
-def _in_turn(wanted: Reals, scale: Reals, moments: Reals, put: Put) -> Reals:
+def _in_turn(wanted: Reals, moments: Reals, round_: _Round) -> Reals:
     """Step 2, block by block."""
     upper = np.linalg.cholesky(np.linalg.inv(moments)).transpose(0, 2, 1)
     left, result = wanted.copy(), np.empty_like(wanted)
@@ -118,7 +150,7 @@ def _in_turn(wanted: Reals, scale: Reals, moments: Reals, put: Put) -> Reals:
         last = min(first + _BLOCK, size)
         errors = np.empty_like(wanted[:, first:last])
         for i in range(first, last):
-            result[:, i] = put(left[:, i] / scale[:, i]) * scale[:, i]
+            result[:, i] = round_(left[:, i], i)
             error = (left[:, i] - result[:, i]) / upper[:, i, i, None]
             left[:, i:last] -= upper[:, i, i:last, None] * error[:, None]
             errors[:, i - first] = error
@@ -126,7 +158,7 @@ def _in_turn(wanted: Reals, scale: Reals, moments: Reals, put: Put) -> Reals:
     return result
 
 
-def _descend(wanted: Reals, start: Reals, scale: Reals, moments: Reals, put: Put) -> Reals:
+def _descend(wanted: Reals, start: Reals, moments: Reals, round_: _Round) -> Reals:
     """Step 3. The gradient of all weights is kept up to date, H (w - q)."""
     q = start.copy()
     slope = moments @ (wanted - q)
@@ -139,7 +171,7 @@ def _descend(wanted: Reals, start: Reals, scale: Reals, moments: Reals, put: Put
             steps = np.empty_like(q[:, first:last])
             for i in range(first, last):
                 ideal = q[:, i] + slope[:, i] / power[:, i]
-                step = put(ideal / scale[:, i]) * scale[:, i] - q[:, i]
+                step = round_(ideal, i) - q[:, i]
                 steps[:, i - first] = step
                 q[:, i] += step
                 slope[:, first:last] -= moments[:, i, first:last, None] * step[:, None]

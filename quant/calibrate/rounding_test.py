@@ -124,3 +124,16 @@ def test_rows_times_columns_is_the_layer() -> None:
     assert np.allclose(mean, y.mean(axis=(0, 1, 2)))
     few = sample_rows(layer, data, 20, np.random.default_rng(0))
     assert few.shape == (2, 20, 12)
+
+
+def test_zeros_stay_and_the_others_make_up_for_them() -> None:
+    random = np.random.default_rng(5)
+    x = random.standard_normal((400, 12)) @ random.standard_normal((12, 12))
+    h, w = (x.T @ x / len(x))[None], random.standard_normal((12, 7))
+    free = random.random(w.shape) < 0.4
+    grid, _ = weight_grid(w * free, Scheme.parse("int4", weight=True))
+    q = round_weights(w, grid, h, free=free)
+    assert not q[~free].any()
+    assert (grid.fake(q) == q).all()
+    alone = grid.fake(w) * free
+    assert output_error((w - q)[None], h).sum() < output_error((w - alone)[None], h).sum()

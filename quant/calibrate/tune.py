@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.ir import Graph, Reals
 from gatesmith.ops.fake_quant import FakeQuant, Grid
@@ -63,6 +64,7 @@ def tune(
     frames: Frames,
     runner: Runner,
     bias_correction: bool,
+    keep_zeros: bool,
     batch: int,
     progress: Callable[[str, int, int], None],
 ) -> Graph:
@@ -75,6 +77,7 @@ def tune(
         frames: Calibration data.
         runner: Runs graphs.
         bias_correction: Whether to correct biases.
+        keep_zeros: Whether weights that are 0 stay so.
         batch: Frames at a time.
         progress: Told which layer is at hand.
     """
@@ -99,7 +102,9 @@ def tune(
         if scheme is not None:
             old = layer.node.args[1].op
             assert isinstance(old, FakeQuant)
-            grid, weights = _learn(const(original.weight), old.grid, scheme, seen, layer.group)
+            w = const(original.weight)
+            free = w != 0 if keep_zeros else np.ones(w.shape, np.bool_)
+            grid, weights = _learn(w, free, old.grid, scheme, seen, layer.group)
             quantized = with_consts(quantized, {layer.weight.name: weights})
             quantized = with_grids(quantized, {layer.weight.name: grid})
         if bias_correction:
@@ -120,8 +125,10 @@ def _rows(layer: Layer) -> int:
     return int(np.clip(_ROWS_EACH * np.prod(shape[:-1]), _LEAST, _MOST))
 
 
-def _learn(w: Reals, old: Grid, scheme: Scheme, seen: Seen, group: int) -> tuple[Grid, Reals]:
-    """Steps 1 to 3: a grid and weights on it."""
+def _learn(  # noqa: PLR0917 - a layer, and how
+    w: Reals, free: NDArray[np.bool_], old: Grid, scheme: Scheme, seen: Seen, group: int
+) -> tuple[Grid, Reals]:
+    """Steps 1 to 3: a grid and weights on it; those that are not free are 0."""
     moments, cross = seen.moments, seen.cross
     assert moments is not None and cross is not None
     wanted = _target(w, moments, cross, group)
@@ -130,14 +137,15 @@ def _learn(w: Reals, old: Grid, scheme: Scheme, seen: Seen, group: int) -> tuple
     cost = uncolumns(power + np.zeros_like(columns(w, group)), w.shape)
 
     best: tuple[Grid, Reals] | None = None
-    for start in (old, weight_grid(wanted, scheme, importance=cost)[0]):
-        grid, q = start, round_weights(wanted, start, moments, group)
+    for start in (old, weight_grid(wanted * free, scheme, importance=cost)[0]):
+        grid, q = start, round_weights(wanted, start, moments, group, free=free)
         best = _better(best, (grid, q), wanted, moments, group)
         for _ in range(_REFITS):
             fitted = None if scheme.pow2_scale else refit(wanted, q, grid, moments, group)
             if fitted is None:
                 break
-            q = round_weights(wanted, fitted, moments, group, fitted.values(grid.codes(q)))
+            begun = fitted.values(grid.codes(q)) * free
+            q = round_weights(wanted, fitted, moments, group, start=begun, free=free)
             grid = fitted
             best = _better(best, (grid, q), wanted, moments, group)
     assert best is not None
@@ -212,5 +220,6 @@ def _see(
 
 
 def _product(a: Rows, b: Rows) -> Reals:
-    """Sum over rows of a b', float64."""
-    return np.asarray(np.matmul(a.transpose(0, 2, 1), b), np.float64)
+    """Sum over rows of a b', float64: what is left of it without the means may be far smaller."""
+    one, other = a.astype(np.float64), b.astype(np.float64)
+    return np.asarray(np.matmul(one.transpose(0, 2, 1), other))

@@ -12,7 +12,7 @@ Suffixes k and M are 10**3 and 10**6.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -49,21 +49,26 @@ class Budget:
     text: str = ""
 
     @classmethod
-    def parse(cls, text: str) -> Budget:
-        """Read the text form. Errors: ``cli.budget``, all of them at once."""
+    def parse(cls, text: str, known: Sequence[str] = RESOURCES) -> Budget:
+        """Read the text form. Errors: ``cli.budget``, all of them at once.
+
+        Args:
+            text: The limits.
+            known: What can be limited.
+        """
         limits: dict[str, int] = {}
         floors: dict[str, float] = {}
         errors: list[UserError] = []
         said: dict[str, str] = {}
         for part in text.split(","):
             try:
-                name = _read(part.strip(), limits, floors)
+                name = _read(part.strip(), limits, floors, known)
             except _WrongError as wrong:
-                errors.append(_refused(text, part.strip(), str(wrong)))
+                errors.append(_refused(text, part.strip(), str(wrong), known))
                 continue
             if name in said:
                 why = f'"{said[name]}" says something about {name} already'
-                errors.append(_refused(text, part.strip(), why))
+                errors.append(_refused(text, part.strip(), why, known))
             said.setdefault(name, part.strip())
         raise_all(errors)
         return cls(limits, floors.get("accuracy"), floors.get("drop"), text)
@@ -88,7 +93,7 @@ class _WrongError(Exception):
     """Why a part of a budget cannot be read."""
 
 
-def _read(part: str, limits: dict[str, int], floors: dict[str, float]) -> str:
+def _read(part: str, limits: dict[str, int], floors: dict[str, float], known: Sequence[str]) -> str:
     """Put what a part says into ``limits`` or ``floors``; the name that it is about."""
     found = _PART.fullmatch(part)
     if found is None:
@@ -96,7 +101,7 @@ def _read(part: str, limits: dict[str, int], floors: dict[str, float]) -> str:
     name, sign, value = found[1].lower(), found[2], found[3].strip()
     if name == "accuracy":
         _read_floor(sign, value, floors)
-    elif name in RESOURCES:
+    elif name in known:
         limits.setdefault(name, _limit(name, sign, value))
     else:
         raise _WrongError(f'"{found[1]}" is nothing that can be limited')
@@ -129,14 +134,14 @@ def _read_floor(sign: str, value: str, floors: dict[str, float]) -> None:
     floors.setdefault("accuracy" if number else "drop", float(amount / 100))
 
 
-def _refused(text: str, part: str, why: str) -> UserError:
+def _refused(text: str, part: str, why: str, known: Sequence[str]) -> UserError:
     return UserError(
         "cli.budget",
         f'"{part}" is no part of a budget',
         where=f"{OPTION} {text}",
         why=why,
         fix=(
-            f"at most: {', '.join(f'{name}=NUMBER' for name in RESOURCES)}, with k or M behind it",
+            f"at most: {', '.join(f'{name}=NUMBER' for name in known)}, with k or M behind it",
             "at least: accuracy>=PERCENT, or accuracy>=float-POINTS below the float network",
             'parts have commas between them: "lut=20k,accuracy>=97"',
         ),

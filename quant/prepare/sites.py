@@ -199,9 +199,29 @@ class _Walk:
                 self._elementwise(node, args)
 
     def _bind(self, first: Node, arg: Node) -> None:
-        """One grid for both, where each has a site of its own."""
-        if first in self.found and arg in self.found and self.found[arg] != INPUT:
-            self.tied[arg] = self.tied.get(first, first)
+        """One grid for all sites whose codes these two values are."""
+        heads = {
+            self.tied.get(site, site): None
+            for value in (first, arg)
+            for site in self._sites_of(value)
+        }
+        if len(heads) < 2:
+            return
+        head = next((site for site in heads if self.found[site] == INPUT), next(iter(heads)))
+        for site in self.found:
+            if (
+                site is not head
+                and self.tied.get(site, site) in heads
+                and self.found[site] != INPUT
+            ):
+                self.tied[site] = head
+
+    def _sites_of(self, node: Node) -> list[Node]:
+        """The sites on whose grids the codes of a value lie: its own, or those of what it moves."""
+        if node in self.found or self._constant(node) or not self.coded.get(node):
+            return [node] if node in self.found else []
+        args = node.args if isinstance(node.op, Concat) else node.args[:1]
+        return [site for arg in args for site in self._sites_of(arg)]
 
     def _softmax(self, node: Node, x: Node) -> None:
         """At the end it is the host's; elsewhere it needs codes."""

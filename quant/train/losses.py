@@ -89,8 +89,11 @@ class Losses:
             return [], {}
         if self.known is not None:
             return [part[at] for part in self.known], {}
-        values = self.teacher.run(x)
-        return [values[name] for name in self.teacher_outputs], values
+        # Without augmentation it is asked once (prepare), with it as quickly as the student learns.
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.options.amp):
+            values = self.teacher.run(x)
+        found = {name: value.float() for name, value in values.items()}
+        return [found[name] for name in self.teacher_outputs], found
 
 
 def _divergence(scores: Tensor, taught: Tensor, temperature: float) -> Tensor:
@@ -103,7 +106,7 @@ def _divergence(scores: Tensor, taught: Tensor, temperature: float) -> Tensor:
 def _hints(graph: Graph, teacher: Graph, hints: tuple[str, ...]) -> tuple[str, ...]:
     both = {node.name for node in graph} & {node.name for node in teacher}
     if hints == ("auto",):
-        return tuple(c.end.name for c in chains(graph) if c.quantized and c.end.name in both)
+        return tuple(c.end.name for c in chains(graph) if c.inner and c.end.name in both)
     missing = [name for name in hints if name not in both]
     if missing:
         raise UserError(

@@ -92,7 +92,7 @@ class GraphModule(nn.Module):
         self._add_quantizers(order)
         if self.options.normalize:
             for chain in self.chains:
-                if chain.quantized:
+                if chain.inner:
                     self.norm[self._keys[chain.end]] = BatchNorm(chain.layer.type.channels)
         self._steps = self._plan(order)
 
@@ -127,6 +127,12 @@ class GraphModule(nn.Module):
         module = self.quantizer[self._keys[self._first.get(node, node)]]
         assert isinstance(module, Quantizer)
         return module
+
+    def constant_of(self, name: str) -> nn.Parameter:
+        """The value of the Const of this name, as it is now; a change in place is kept."""
+        parameter = self.parameter[self._keys[self.names[name]]]
+        assert isinstance(parameter, nn.Parameter)
+        return parameter
 
     def norm_of(self, chain: Chain) -> BatchNorm | None:
         """The batch norm that replaces the end of a chain."""

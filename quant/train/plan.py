@@ -40,12 +40,13 @@ class Chain:
     Attributes:
         layer: Conv or MatMul.
         rest: Add, Sub, Mul nodes in order; the last one's value is the chain's.
-        quantized: Whether a quantizer follows anywhere: it is not the last layer.
+        inner: Whether a quantizer follows anywhere, or in a network without any another layer: it
+            is not the last one.
     """
 
     layer: Node
     rest: tuple[Node, ...]
-    quantized: bool
+    inner: bool
 
     @property
     def end(self) -> Node:
@@ -102,7 +103,7 @@ def chains(graph: Graph, kept: Collection[str] = ()) -> list[Chain]:
     for node in graph:
         for arg in node.args:
             readers.setdefault(arg, []).append(node)
-    late = _quantized(graph, constant)
+    late = _inner(graph, constant)
     found = []
     for node in graph:
         layer = isinstance(node.op, Conv | MatMul) and node not in constant
@@ -131,11 +132,14 @@ def _per_channel(node: Node, arg: Node) -> bool:
     return other.type.size == 1 or (other.type.size == shape[-1] == arg.type.channels)
 
 
-def _quantized(graph: Graph, constant: set[Node]) -> set[Node]:
-    """Nodes that are quantized somewhere behind."""
+def _inner(graph: Graph, constant: set[Node]) -> set[Node]:
+    """Nodes that are quantized somewhere behind; that a layer follows, where nothing is."""
+    order = [node for node in graph if node not in constant]
+    quantized = any(isinstance(node.op, FakeQuant) for node in order)
+    ends = FakeQuant if quantized else (Conv, MatMul)
     found: set[Node] = set()
-    for node in reversed(list(graph)):
-        if node not in constant and (node in found or isinstance(node.op, FakeQuant)):
+    for node in reversed(order):
+        if node in found or isinstance(node.op, ends):
             found.update(node.args)
     return found
 
@@ -170,8 +174,7 @@ def shared(graph: Graph) -> dict[Node, Node]:
     for node in graph:
         if not isinstance(node.op, Concat):
             continue
-        sources = [_source(arg) for arg in node.args]
-        joined = [s for s in sources if isinstance(s.op, FakeQuant)]
+        joined = [s for s in _sources(node) if isinstance(s.op, FakeQuant)]
         for one in joined:
             lead = next(s for s in joined if s.op == one.op)
             old, new = first.get(one, one), first.get(lead, lead)
@@ -185,7 +188,8 @@ def logits(output: Node) -> Node:
     return output.args[0] if isinstance(output.op, Softmax) else output
 
 
-def _source(node: Node) -> Node:
-    while isinstance(node.op, _KEEPS_GRID):
-        node = node.args[0]
-    return node
+def _sources(node: Node) -> list[Node]:
+    """What is moved or put together into a value."""
+    if isinstance(node.op, Concat):
+        return [source for arg in node.args for source in _sources(arg)]
+    return _sources(node.args[0]) if isinstance(node.op, _KEEPS_GRID) else [node]

@@ -47,6 +47,7 @@ NO_GRADIENT = {
     *("MultiThreshold", "TopK"),
     *("Dense", "Depthwise", "Gather", "IntLayerNorm", "IntSoftmax", "Join", "Product"),
     *("Requantize", "Table", "Threshold", "Window"),
+    *("Decide", "EarlyExit", "Gate"),
 }
 MAP = (7, 6, 4)
 
