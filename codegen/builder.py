@@ -13,7 +13,7 @@ from gatesmith.codegen.matrix_unit import Fold
 from gatesmith.codegen.skid_buffer import SkidBufferStage
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.width_converter import WidthConverterStage
-from gatesmith.ir import Graph, Ints, Node
+from gatesmith.ir import Graph, Node
 
 
 class Builder:
@@ -34,7 +34,6 @@ class Builder:
         self.streams: dict[Driver, Stream] = {}
         self.free: dict[Node, list[Driver]] = {}  # a driver for each reader still to come
         self.shape: dict[Node, Stream] = {}
-        self.taps_order: dict[Node, Ints] = {}  # place in the IR of each element of a window
         self.tap_lanes: dict[Node, int] = {}  # neighbours in a window's stream that are one tap
         self.registered: set[Driver] = set()  # no path of tready runs through what drives these
         self.inputs: list[CorePort] = []

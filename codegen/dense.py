@@ -10,16 +10,18 @@ of a Window of as many groups.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.coded_rom import CodedRom, FoldedWeights
+from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
 from gatesmith.codegen.render import plain, render
-from gatesmith.codegen.stream import Stage, Stream, Timing
+from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.ir import BIPOLAR, TERNARY, Ints
 from gatesmith.ops.dense import Dense
@@ -36,6 +38,7 @@ class DenseStage(Stage):
         pe: Outputs computed at a time (PE); divides the number of outputs of a group.
         masked: x is -1, 0 or 1, weights are bipolar, and the inputs of a beat are all 0 or none
             is: the taps of a padded window of bipolar values.
+        rom: How the weights are stored, one of FoldedUnit.roms.
     """
 
     module: str = field()  # no default: the property of the base class would become one
@@ -43,6 +46,7 @@ class DenseStage(Stage):
     x: Stream
     pe: int
     masked: bool = False
+    rom: str = PLAIN
 
     def __post_init__(self) -> None:
         outs, ins = self.op.weights.shape
@@ -54,6 +58,8 @@ class DenseStage(Stage):
             raise ValueError(f"PE {self.pe} does not divide {outs // self.op.groups} outputs")
         if self.masked and (self.x.elem, self.op.weight_type) != (TERNARY, BIPOLAR):
             raise ValueError(f"cannot mask {self.x.elem} by {self.op.weight_type}")
+        if self.rom != PLAIN and self.coded is None:
+            raise ValueError(f"there is no {self.rom} ROM for the weights of this fold")
 
     @property
     def source(self) -> Stream:
@@ -124,8 +130,16 @@ class DenseStage(Stage):
         return self.pe * self.simd * self.terms.rom_type.bits
 
     @property
+    def coded(self) -> CodedRom | None:
+        """What holds the weights, where they are not stored as they are."""
+        weights = FoldedWeights(self.op.weights, self.terms.rom_type, self.pe, self.simd)
+        return coded_rom(self.rom, weights)
+
+    @property
     def weight_bits(self) -> int:
-        """Bits of all weights."""
+        """Bits of all weights, as they are stored."""
+        if self.coded is not None:
+            return self.coded.stored_bits
         return self.op.weights.data.size * self.terms.rom_type.bits
 
     @property
@@ -135,8 +149,8 @@ class DenseStage(Stage):
 
     @property
     def rom_style(self) -> str:
-        """Where the weights go."""
-        return parts.memory_style(self.depth, self.word_bits)
+        """Where the weights, or their codes, go."""
+        return self.coded.style if self.coded else parts.memory_style(self.depth, self.word_bits)
 
     @property
     def buffer_style(self) -> str:
@@ -211,7 +225,8 @@ class DenseStage(Stage):
         Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b LUTs, b FFs where SF > 1.
         Output: b FFs. Counted products: b LUTs for 2 * p - n, n once for all PEs.
         Operands: bits kept of x + word bits FFs (none behind block RAM).
-        Memories: parts.memory_cost. Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
+        Memories: parts.memory_cost, or that of the coded ROM.
+        Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
         """
         terms, out = self.terms, self.sink.elem.bits
         product = terms.cost()
@@ -234,15 +249,32 @@ class DenseStage(Stage):
             cost += Cost(lut=2 * pointers, ff=pointers)
         if self.nf == 1 or self.buffer_style == "distributed":
             cost += Cost(ff=self.kept_bits)
+        if self.coded is not None:
+            return cost + self.coded.cost()
         if self.rom_style == "distributed":
             cost += Cost(ff=self.word_bits)
         return cost + parts.memory_cost(self.depth, self.word_bits)
 
+    def work(self) -> Work:
+        """Every weight of a group meets every vector of it; the memory is read once a round."""
+        rounds = self.x.vectors // self.op.groups
+        read = self.coded.round_bits if self.coded is not None else self.depth * self.word_bits
+        return Work(
+            products=rounds * self.op.weights.data.size,
+            product_bits=self.x.elem.bits * self.terms.rom_type.bits,
+            sum_bits=self.sink.elem.bits,
+            weight_bits_read=rounds * read,
+        )
+
     def files(self) -> Mapping[str, str]:
         """The module, its weights, the adder tree."""
+        if self.coded is not None:
+            weights = self.coded.files(self.module)
+        else:
+            weights = {f"{self.module}_weights.mem": self.weights_mem()}
         return {
             f"{self.module}.sv": render("sv/dense.sv.j2", hw=self),
-            f"{self.module}_weights.mem": self.weights_mem(),
+            **weights,
             "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
         }
 
@@ -253,10 +285,17 @@ class FoldedUnit(MatrixUnit):
     name = FOLDED
     what = "PE x SIMD multipliers, every weight in its turn"
     automatic = True
+    roms = (PLAIN, *CODED_ROMS)
 
     def refuses(self, layer: Layer, rom: str = PLAIN) -> str | None:
-        """It takes every layer."""
-        return None
+        """It takes every layer; a coded ROM only where that saves something."""
+        return None if rom == PLAIN else CODED_ROMS[rom].refuses(layer)
+
+    def folds(self, layer: Layer, rom: str = PLAIN) -> Iterator[Fold]:
+        """All divisors of outputs and inputs for which there is such a ROM."""
+        for fold in MatrixUnit.folds(self, layer, rom):
+            if rom == PLAIN or _coded(layer, fold) is not None:
+                yield fold
 
     def cycles(self, layer: Layer, fold: Fold) -> int:
         """One word of weights a cycle."""
@@ -271,4 +310,11 @@ class FoldedUnit(MatrixUnit):
     ) -> DenseStage:
         """The matrix-vector unit."""
         n = naming
-        return DenseStage(n.name, n.node, n.origin, n.module, layer.op, x, fold.pe, masked=masked)
+        return DenseStage(
+            n.name, n.node, n.origin, n.module, layer.op, x, fold.pe, masked=masked, rom=fold.rom
+        )
+
+
+def _coded(layer: Layer, fold: Fold) -> CodedRom | None:
+    """The ROM of a fold, if there is one."""
+    return coded_rom(fold.rom, FoldedWeights.of(layer, fold.pe, fold.simd))

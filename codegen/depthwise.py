@@ -14,7 +14,7 @@ import numpy as np
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import plain, render
-from gatesmith.codegen.stream import Stage, Stream, Timing
+from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Kind, Terms, kind_of
 from gatesmith.ir import BIPOLAR, Ints, IntType
 from gatesmith.ops.depthwise import Depthwise
@@ -116,6 +116,12 @@ class DepthwiseStage(Stage):
     def weight_bits(self) -> int:
         """Bits of all weights."""
         return self.op.weights.data.size * self.terms.rom_type.bits
+
+    def work(self) -> Work:
+        """A product for each tap and channel of a window, and a word of weights a beat."""
+        bits = self.x.elem.bits * self.weight_type.bits
+        read = self.interval * self.word_bits if self.depth else 0
+        return Work(self.interval * self.x.lanes, bits, self.sink.elem.bits, read)
 
     @property
     def depth(self) -> int:

@@ -59,14 +59,15 @@ def choose_folds(graph: Graph, target: Target) -> dict[Node, Fold]:
     """Fold of every Dense. Errors: ``codegen.fold``, ``codegen.target``; all of them at once."""
     layers = [node for node in graph if isinstance(node.op, Dense)]
     errors: list[UserError] = []
-    wishes = wished(layers, target.by_hand, errors)
-    folds: dict[Node, Fold] = {}
     cycles = budget(graph, target)
+    wishes = wished(layers, target.by_hand, cycles, errors)
+    folds: dict[Node, Fold] = {}
     behind = {n.args[0]: n for n in graph if isinstance(n.op, Threshold)}
     for node in layers:
-        fold = _cheapest(node, behind.get(node), cycles, wishes.get(node, Wish()))
+        wish = wishes.get(node, Wish())
+        fold = _cheapest(node, behind.get(node), cycles, wish)
         if fold is None:
-            errors.append(_out_of_reach(node, target))
+            errors.append(_out_of_reach(node, cycles, wish, target))
         else:
             folds[node] = fold
     raise_all(errors)
@@ -124,18 +125,18 @@ def _cheapest(node: Node, threshold: Node | None, cycles: int, wish: Wish) -> Fo
     A fold named to the last number is taken whatever it takes.
     """
     best: tuple[float, Fold] | None = None
-    for fold in _candidates(node, wish):
-        if not wish.folds and fold_cycles(node, fold) > cycles:
+    for fold in _candidates(node, cycles, wish):
+        if not wish.folds and fold_cycles(node, fold, cycles) > cycles:
             continue
-        cost = price(fold_cost(node, threshold, fold))
+        cost = price(fold_cost(node, threshold, fold, cycles))
         if best is None or cost < best[0]:
             best = cost, fold
     return None if best is None else best[1]
 
 
-def _candidates(node: Node, wish: Wish) -> Iterable[Fold]:
+def _candidates(node: Node, cycles: int, wish: Wish) -> Iterable[Fold]:
     """Folds of the units that may build a layer."""
-    layer = layer_of(node)
+    layer = layer_of(node, cycles)
     for unit in UNITS.values():
         if wish.unit is None and not (unit.automatic or wish.rom is not None):
             continue
@@ -145,9 +146,9 @@ def _candidates(node: Node, wish: Wish) -> Iterable[Fold]:
             yield from filter(wish.allows, unit.folds(layer, wish.rom_name))
 
 
-def fold_cost(node: Node, threshold: Node | None, fold: Fold) -> Cost:
+def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None = None) -> Cost:
     """Cost of a Dense under a fold, with the Threshold behind it that runs at its lanes."""
-    layer, unit = layer_of(node), UNITS[fold.unit]
+    layer, unit = layer_of(node, cycles), UNITS[fold.unit]
     source = Stream(layer.x, layer.inputs, layer.vectors, unit.lanes(layer, fold))
     naming = Naming(node.name, node.name, (), node.name)
     dense = unit.stage(naming, layer, source, fold)
@@ -159,12 +160,15 @@ def fold_cost(node: Node, threshold: Node | None, fold: Fold) -> Cost:
     return dense.cost() + behind.cost()
 
 
-def _out_of_reach(node: Node, target: Target) -> UserError:
-    least = fewest_cycles(node)
+def _out_of_reach(node: Node, cycles: int, wish: Wish, target: Target) -> UserError:
+    least = min(fold_cycles(node, fold, cycles) for fold in _candidates(node, cycles, wish))
+    why = f"a matrix-vector unit takes at least one cycle for each of the {least} vectors"
+    if wish != Wish():
+        why = f"built as {wish} it takes {least} cycles or more"
     return UserError(
         "codegen.target",
         f"{target.cycles} cycles a frame are out of reach",
         where=f'layer "{node.name}", {target.said}',
-        why=f"a matrix-vector unit takes at least one cycle for each of the {least} vectors",
+        why=why,
         fix=(f"ask for {least} cycles or more",),
     )

@@ -41,13 +41,15 @@ def reshape(builder: Builder, node: Node) -> None:
 
 @layer(Dense)
 def dense(builder: Builder, node: Node) -> None:
-    """The unit its fold names; behind a window of all taps at once the weights are moved."""
-    fold, layer = builder.folds[node], layer_of(node)
+    """The unit its fold names; behind a window of all taps at once the weights are moved.
+
+    Raises:
+        ValueError: The fold was chosen for other cycles, and the unit cannot be built at these.
+    """
+    fold, layer = builder.folds[node], layer_of(node, builder.cycles)
     unit = UNITS[fold.unit]
-    order = builder.taps_order.get(node.args[0])
-    if order is not None:
-        weights = Array(layer.op.weights.data[:, order])
-        layer = replace(layer, op=replace(layer.op, weights=weights))
+    if (why := unit.refuses(layer, fold.rom)) is not None:
+        raise ValueError(f"{node.name} cannot be folded as {fold}: {why}")
     lanes = unit.lanes(layer, fold)
     tap = builder.take(node.args[0]).buffer()
     convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
@@ -146,7 +148,7 @@ def lanes_in(graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int) 
     # Beats inside one vector where they are wide enough, else beats that cross vectors.
     enough = [lanes for lanes in divisors(x.channels) if x.size // lanes <= cycles]
     enough = enough or [lanes for lanes in divisors(x.size) if x.size // lanes <= cycles]
-    lanes = (UNITS[folds[n].unit].lanes(layer_of(n), folds[n]) for n in graph if n in folds)
+    lanes = (UNITS[folds[n].unit].lanes(layer_of(n, cycles), folds[n]) for n in graph if n in folds)
     first = next(lanes, enough[0])
     even = [n for n in enough if first % n == 0 or n % first == 0]
     return (even or enough)[0]

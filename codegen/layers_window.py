@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
-
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.depthwise import DepthwiseStage
 from gatesmith.codegen.layers import layer
-from gatesmith.codegen.matrix_unit import divisors
 from gatesmith.codegen.max_pool import MaxPoolStage
 from gatesmith.codegen.reduce import ReduceStage
 from gatesmith.codegen.window import WindowStage
-from gatesmith.ir import Array, Ints, Node
+from gatesmith.codegen.windowing import Windowing, window_groups, windowing
+from gatesmith.ir import Array, Node
 from gatesmith.ops.depthwise import Depthwise
 from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.reduce import Reduce
 from gatesmith.ops.window import Window
-
-
-@dataclass(frozen=True, slots=True)
-class Windowing:
-    """How a window is streamed.
-
-    Attributes:
-        lanes: Channels a beat, of the input.
-        parallel: Whether all taps come in a beat.
-    """
-
-    lanes: int
-    parallel: bool
-
-
-def windowing(x: Node, out: tuple[int, ...], taps: int, groups: int, cycles: int) -> Windowing:
-    """The fewest lanes that take at most ``cycles``: a tap a beat if that does, else all taps."""
-    size, channels = x.type.size, x.type.channels
-    pixels = out[0] * out[1]
-    within = divisors(channels // groups)
-    for parallel in (False, True) if taps > 1 else (False,):
-        for lanes in within:
-            beats = pixels * channels // lanes * (1 if parallel else taps)
-            if max(beats, size // lanes) <= cycles:
-                return Windowing(lanes, parallel)
-    return Windowing(within[-1], taps > 1)
 
 
 @layer(Window)
@@ -53,21 +23,11 @@ def window(builder: Builder, node: Node) -> None:
     assert isinstance(op, Window)
     x = node.args[0]
     found = windowing(x, node.type.shape, op.taps, op.groups, builder.cycles)
-    groups = x.type.channels // found.lanes if found.parallel else op.groups
+    groups = window_groups(node, found)
     tap = _windowed(builder, node, op, name=node.name, found=found, groups=groups)
     builder.tap_lanes[node] = x.type.channels // groups
-    if groups != op.groups:
-        builder.taps_order[node] = _order(op, x.type.channels, groups)
     tap.convert(node.type.channels // op.groups, tap.stream.lanes)
     builder.give(node, tap)
-
-
-def _order(op: Window, channels: int, groups: int) -> Ints:
-    """Place in one of the operator's groups of each element as the stream has them."""
-    within = channels // op.groups
-    parts = groups // op.groups
-    places = np.arange(op.taps * within).reshape(op.taps, parts, within // parts)
-    return np.ascontiguousarray(places.transpose(1, 0, 2)).reshape(-1)
 
 
 def _windowed(

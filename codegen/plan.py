@@ -13,7 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gatesmith.codegen import layers_join, layers_more, layers_window  # noqa: F401, registers the layers
+from gatesmith.codegen import (  # noqa: F401, registers the layers
+    layers_exit,
+    layers_join,
+    layers_more,
+    layers_window,
+)
 from gatesmith.codegen.builder import Builder
 from gatesmith.codegen.design import CorePort, Design
 from gatesmith.codegen.fold import Target

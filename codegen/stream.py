@@ -94,6 +94,23 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a stage computes in a frame.
+
+    Attributes:
+        products: Products of an input and a weight.
+        product_bits: Product of the widths of their operands.
+        sum_bits: Width of the sums they go into.
+        weight_bits_read: Bits that come out of memories of weights.
+    """
+
+    products: int = 0
+    product_bits: int = 0
+    sum_bits: int = 0
+    weight_bits_read: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Stage(ABC):
     """One block of the pipeline: streams in, streams out; most have one of each.
 
@@ -145,6 +162,10 @@ class Stage(ABC):
         """Bits of the weights it stores; 0 of a stage that has none."""
         return 0
 
+    def work(self) -> Work:
+        """Products of a frame; none of a stage that only moves or compares."""
+        return Work()
+
     @property
     @abstractmethod
     def module(self) -> str:
@@ -158,7 +179,19 @@ class Stage(ABC):
     @property
     @abstractmethod
     def interval(self) -> int:
-        """Cycles a frame in steady state when nothing stalls (initiation interval)."""
+        """Cycles a frame in steady state when nothing stalls (initiation interval).
+
+        Of a stage that is ``data_dependent``, at most.
+        """
+
+    @property
+    def data_dependent(self) -> bool:
+        """Whether some frames take fewer cycles than ``interval``, by their values.
+
+        ``schedule`` and ``timing`` are then those of a frame that takes longest; any other has
+        fewer slots, and no condition but theirs (docs/decisions/0010-data-dependent-cycles.md).
+        """
+        return False
 
     @abstractmethod
     def schedule(self, *arrivals: Ints) -> Ints:

@@ -84,9 +84,9 @@ def _words() -> str:
 
 
 def wished(
-    layers: Sequence[Node], given: Mapping[str, Wish], errors: list[UserError]
+    layers: Sequence[Node], given: Mapping[str, Wish], cycles: int, errors: list[UserError]
 ) -> dict[Node, Wish]:
-    """Wish of each layer, checked; what cannot be is added to ``errors``."""
+    """Wish of each layer, checked for these cycles a frame; what cannot be goes to ``errors``."""
     wishes: dict[Node, Wish] = {}
     unknown: list[UserError] = []
     for name, wish in given.items():
@@ -95,7 +95,7 @@ def wished(
             unknown.append(_unknown_layer(name, layers))
         for node in found:
             wishes[node] = wish.over(wishes.get(node, Wish()))
-    refused = {node: _refused(node, wish) for node, wish in wishes.items()}
+    refused = {node: _refused(node, wish, cycles) for node, wish in wishes.items()}
     errors += [error for error in refused.values() if error is not None] + unknown
     return {node: wish for node, wish in wishes.items() if refused[node] is None}
 
@@ -106,8 +106,8 @@ def _named(pattern: str, node: Node) -> bool:
     return pattern in names or any(fnmatchcase(name, pattern) for name in names)
 
 
-def _refused(node: Node, wish: Wish) -> UserError | None:
-    layer = layer_of(node)
+def _refused(node: Node, wish: Wish, cycles: int) -> UserError | None:
+    layer = layer_of(node, cycles)
     if wish.unit is None and wish.folds and wish.rom is None:
         wish = Wish(wish.pe, wish.simd, FOLDED)
     units = [UNITS[wish.unit]] if wish.unit is not None else list(UNITS.values())

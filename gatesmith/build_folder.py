@@ -27,6 +27,8 @@ from gatesmith.pipeline import Compiled
 from gatesmith.rtl_tests.testbench import bench_files
 from gatesmith.rtl_tests.vectors import write_sample
 
+_PICKED = ("name", "top", "interval", "latency", "data_dependent", "cost")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Built:
@@ -60,7 +62,7 @@ class Built:
             for s in self.content["stages"]
         ]
         ends = {side: list(map(in_words, self.content[side])) for side in ("inputs", "outputs")}
-        picked = {key: self.content[key] for key in ("name", "top", "interval", "latency", "cost")}
+        picked = {key: self.content[key] for key in _PICKED}
         return {**picked, **ends, "stages": stages, "notes": list(self.notes)}
 
 

@@ -16,6 +16,10 @@ An input or output (``inputs``, ``outputs``, in the order of the integer graph):
 A stage (``stages``, drivers before readers) lists what drives its inputs (``drivers``: a ``wire``
 of another stage, or an input), its ``sources`` and ``sinks``. With ``compare`` the streams out of
 it carry the values of ``node``, row-major. A FIFO has its ``depth``.
+
+Where ``data_dependent``, of a stage or of the whole, ``interval`` and ``latency`` are those of
+frames that take longest. With an early exit ``interval_early`` is that of frames which all leave
+there, and ``gated`` stages see only the others.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from typing import Any
 from gatesmith.codegen import top
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.design import CorePort, Design, Driver, Placed
+from gatesmith.codegen.exit_depth import behind_gates, early_interval, has_gates
 from gatesmith.codegen.fifo import FifoStage
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.window import WindowStage
@@ -60,6 +65,8 @@ def describe(
         "outputs": _outputs(design, integer, outputs),
         "interval": design.interval,
         "latency": design.latency,
+        "data_dependent": any(stage.data_dependent for stage in design),
+        "interval_early": early_interval(design) if has_gates(design) else None,
         "cost": _cost(design.cost),
         "stages": _stages(design, integer),
     }
@@ -180,9 +187,11 @@ def _stream(stream: Stream) -> dict[str, Any]:
 def _stages(design: Design, integer: Graph) -> list[dict[str, Any]]:
     wires = top.wires(design)
     nodes = {node.name: node for node in integer}
-    moved = _reordered(design)
+    gated = behind_gates(design)
+    moved = _reordered(design) | gated
     return [
         _stage(placed, wires, None if placed.stage.name in moved else nodes.get(placed.stage.node))
+        | {"gated": placed.stage.name in gated}
         for placed in design.placed
     ]
 
@@ -216,6 +225,7 @@ def _stage(placed: Placed, wires: Mapping[Driver, str], node: Node | None) -> di
         "simd": getattr(stage, "simd", None),
         "weight_bits": stage.weight_bits,
         "interval": stage.interval,
+        "data_dependent": stage.data_dependent,
         "cost": _cost(stage.cost()),
         "drivers": [wires[driver] for driver in placed.drivers],
         "sources": [_stream(stream) for stream in stage.sources],

@@ -3,6 +3,7 @@
     import        ONNX to the real tensor IR            frontend/importer.py
     lower         real to pure integer, exactly         quant/lower.py
     flip_falling  falling channels: negate the weights  quant/flip_falling.py
+    exit          two heads, an early exit: one answer  quant/with_exit.py (with --exit)
     fold          PE and SIMD of each layer             codegen/fold.py
     plan          integer graph to graph of stages      codegen/plan.py, fifo_depth.py
     write         stages to files                       gatesmith/build_folder.py
@@ -14,10 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
 from gatesmith.codegen.design import Design
+from gatesmith.codegen.exit_depth import has_gates, size_with_exits
 from gatesmith.codegen.fifo_depth import size_fifos
 from gatesmith.codegen.fold import Target, budget, choose_folds, operations
 from gatesmith.codegen.plan import check_target, plan
@@ -29,11 +32,12 @@ from gatesmith.ir import Graph
 from gatesmith.ir.check import check, samples
 from gatesmith.quant.flip_falling import flip_falling
 from gatesmith.quant.lower import Lowered, lower
+from gatesmith.quant.with_exit import Exit, with_exit
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, steps done, and steps in all."""
 
-STEPS = ("import", "lower", "flip_falling", "fold", "plan", "write")
+STEPS = ("import", "lower", "flip_falling", "exit", "fold", "plan", "write")
 SPARE = 1
 """Places more than computed in FIFOs between pipelines that have to hold several beats."""
 
@@ -78,6 +82,8 @@ def compile_model(
     spec: InputSpec | None,
     dump: Callable[[str, str], None],
     progress: Progress = quiet,
+    *,
+    exit_at: Exit | None = None,
 ) -> Compiled:
     """Run every pass up to the plan; ``dump`` gets the name and the text after each."""
     progress("import", 0, len(STEPS))
@@ -85,10 +91,15 @@ def compile_model(
     check(imported.graph, "import")
     dump("import", str(imported.graph))
     lowered, integer = to_integers(imported, model, dump, progress)
-    progress("fold", 3, len(STEPS))
+    if exit_at is not None:
+        progress("exit", 3, len(STEPS))
+        lowered, integer = with_exit(lowered, integer, exit_at)
+        check(integer, "exit", samples(integer, 2))
+        dump("exit", str(integer))
+    progress("fold", 4, len(STEPS))
     folds = choose_folds(integer, target)
     dump("fold", "\n".join(f"{n.name}: {f}" for n, f in folds.items()))
-    progress("plan", 4, len(STEPS))
+    progress("plan", 5, len(STEPS))
     design = plan(integer, folds, identifier(model.stem.lower()), budget(integer, target))
     check_target(design, target)
     design = sized(design)
@@ -99,6 +110,8 @@ def compile_model(
 def sized(design: Design) -> Design:
     """The design with the least FIFOs for its interval. Errors: ``codegen.no-schedule``."""
     try:
+        if has_gates(design):
+            return size_with_exits(design, partial(size_fifos, spare=SPARE))
         return size_fifos(design, spare=SPARE)
     except ValueError as error:
         raise UserError(

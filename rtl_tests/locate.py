@@ -136,6 +136,8 @@ class Locator:
         short: dict[str, Any] | None = None
         streams = [(stage, sink) for stage in self.build["stages"] for sink in stage["sinks"]]
         for number, (stage, sink) in enumerate(streams):
+            if stage.get("gated"):  # its frames are not counted as those of the data are
+                continue
             taken = _beats(folder / f"probe_{number}.txt", frame)
             who = {
                 "layer": str(stage["name"]),

@@ -22,18 +22,16 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from functools import partial
-from math import lcm
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Ints, Node, Values
+from gatesmith.ir import Affine, Graph, Ints, Values
 from gatesmith.ir.store import load as load_graph
-from gatesmith.ops.reshape import Reshape
-from gatesmith.ops.top_k import TopK
 from gatesmith.rtl_tests import dataset
+from gatesmith.rtl_tests.answers import best_class, has_classes, has_exit
 from gatesmith.rtl_tests.host_quantizer import host_quantizers
 from gatesmith.rtl_tests.locate import Locator, Mismatch
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
@@ -74,12 +72,18 @@ class Verdict:
         all_equal: Nothing at all went wrong.
         interval: Cycles between results in steady state, the longest seen; None for one frame.
         interval_min: The shortest seen.
+        interval_mean: Their mean.
         interval_predicted: From build.json.
+        interval_worst: Where cycles hang on data, what ``interval_predicted`` is then: that of
+            frames which all take longest; else None.
+        late: Beside it, cycles by which a frame ended behind the schedule of the worst case at
+            most; 0 or less, if none did.
         latency: First input beat to last output beat of a frame in an empty pipeline, difference
             of the clock edges at which they are taken.
         latency_predicted: From build.json.
         top1: Share of frames whose best class is the label's; None without labels, and where the
             first output is neither a vector nor an index.
+        early: Share of frames that left at the early exit; None where there is none.
         unexplained: Differences from the original model that float rounding does not account for;
             None where it was not asked.
         original: What the comparison with it showed.
@@ -109,6 +113,10 @@ class Verdict:
     seconds_sim: float
     stalls: Mapping[str, Any] | None
     mismatch: Mapping[str, Any] | None
+    interval_mean: float | None = None
+    interval_worst: int | None = None
+    late: int | None = None
+    early: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, by attribute."""
@@ -196,6 +204,7 @@ class _Run:
     stalled: list[dict[str, Any]] = field(default_factory=list)
     wrong: set[int] = field(default_factory=set)
     right_class: int = 0
+    left_early: int = 0
     mismatch: Mismatch | None = None
     seconds: dict[str, float] = field(
         default_factory=lambda: {"build": 0.0, "reference": 0.0, "sim": 0.0}
@@ -255,6 +264,8 @@ class _Run:
                 if counted:
                     best = best_class(self.graph.outputs[0], results[0])
                     self.right_class += int((best == labels).sum())
+                if has_exit(self.graph.outputs[0]):
+                    self.left_early += int(results[0][:, 1].sum())
                 if self.original is not None:
                     self.original.take(self._original(first, last), labels if counted else None)
                 self.progress("reference", last, len(self.given))
@@ -310,6 +321,7 @@ class _Run:
         every = shards.total(self.plain + self.stalled)
         frames = len(self.given)
         labelled = self.given.labels is not None and has_classes(self.graph.outputs[0])
+        hangs_on_data = bool(self.build.get("data_dependent"))
         stalls = None
         if self.stall:
             done = shards.total(self.stalled)
@@ -347,40 +359,8 @@ class _Run:
             seconds_sim=round(self.seconds["sim"], 3),
             stalls=stalls,
             mismatch=None if self.mismatch is None else self.mismatch.as_json(),
+            interval_mean=plain["interval_mean"],
+            interval_worst=int(self.build["interval"]) if hangs_on_data else None,
+            late=shards.late(self.build, self.plain) if hangs_on_data else None,
+            early=self.left_early / frames if has_exit(self.graph.outputs[0]) else None,
         )
-
-
-def has_classes(output: Node) -> bool:
-    """Whether an output says one class: an index, or a vector of values to choose from."""
-    output = _behind(output)
-    if isinstance(output.op, TopK):
-        return output.type.vectors == 1
-    return 1 < output.type.size == max(output.type.shape, default=1)
-
-
-def _behind(output: Node) -> Node:
-    """What gives the values: nothing but their shape changes from there on."""
-    while isinstance(output.op, Reshape):
-        (output,) = output.args
-    return output
-
-
-def best_class(output: Node, y: Ints) -> Ints:
-    """Class of each frame: the index that the design gives, or that of the largest real value.
-
-    Real values are compared exactly: brought to one denominator they are integers. Of equal ones
-    the lowest index wins.
-    """
-    if isinstance(_behind(output).op, TopK):
-        return y.reshape(len(y), -1)[:, 0]
-    meaning = output.meaning or Affine((Fraction(1),))
-    rows = meaning.per_channel(output.type.channels)
-    one = lcm(*(number.denominator for row in rows for number in row))
-    scale = [int(s * one) for s, _ in rows]
-    offset = [int(o * one) for _, o in rows]
-    reach = max(abs(output.type.int_elem.lo), abs(output.type.int_elem.hi))
-    small = max(abs(s) * reach + abs(o) for s, o in zip(scale, offset, strict=True)) < 2**63
-    kind = np.int64 if small else object
-    exact = y.astype(kind) * np.array(scale, kind) + np.array(offset, kind)
-    best: Ints = np.argmax(exact.reshape(len(y), -1), axis=1).astype(np.int64)
-    return best

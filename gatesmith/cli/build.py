@@ -39,6 +39,14 @@ Fold = Annotated[
         help="Folding by hand: a TOML file, or one layer (may be repeated).",
     ),
 ]
+ExitAt = Annotated[
+    str | None,
+    typer.Option(
+        "--exit",
+        metavar="OUTPUT:MARGIN",
+        help="Of two heads, answer at this one where its best score is ahead by more than MARGIN.",
+    ),
+]
 DumpIr = Annotated[
     list[str] | None,
     typer.Option("--dump-ir", metavar="after=PASS", help="Print the graph after a pass."),
@@ -53,6 +61,7 @@ def build(
     clock_mhz: ClockMhz = None,
     fold: Fold = None,
     input_spec: InputSpec = None,
+    exit_at: ExitAt = None,
     dump_ir: DumpIr = None,
     as_json: AsJson = False,
 ) -> None:
@@ -71,6 +80,7 @@ def build(
             clock_mhz=clock_mhz,
             fold=folds or None,
             input_spec=input_spec,
+            exit_at=exit_at,
             dump_ir=tuple(dump_ir or ()),
             progress=report,
         )
@@ -153,9 +163,12 @@ def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> Non
     for side in ("inputs", "outputs"):
         for port in summary[side]:
             screen.print(f"{side[:-1]:10}{cells(readable(port))[0]}")
-    rate = "" if clock_mhz is None else f", {clock_mhz * 1e6 / summary['interval']:,.0f} frames/s"
-    screen.print(f"interval  {summary['interval']} cycles a frame{rate}")
-    screen.print(f"latency   {summary['latency']} cycles")
+    most, least = ("at most ", "at least ") if summary.get("data_dependent") else ("", "")
+    rate = ""
+    if clock_mhz is not None:
+        rate = f", {least}{clock_mhz * 1e6 / summary['interval']:,.0f} frames/s"
+    screen.print(f"interval  {most}{summary['interval']} cycles a frame{rate}")
+    screen.print(f"latency   {most}{summary['latency']} cycles")
     for note in summary["notes"]:
         screen.print(f"note      {cells(note)[0]}")
     screen.print(f"wrote     {cells(str(out))[0]}; prove it: gatesmith verify {out} --data FILE")

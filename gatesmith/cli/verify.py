@@ -54,7 +54,10 @@ def verify(
 
 def _show(result: Mapping[str, Any]) -> None:
     out = console()
-    for what in ("interval", "latency"):
+    varies = result["interval_worst"] is not None
+    if varies:
+        _show_varying(result)
+    for what in () if varies else ("interval", "latency"):
         found, predicted = result[what], result[f"{what}_predicted"]
         if found is not None:
             agreed = "as predicted" if found == predicted else f"[red]predicted {predicted}[/]"
@@ -65,6 +68,8 @@ def _show(result: Mapping[str, Any]) -> None:
         words = "right" if stalls["equal"] else "[red]wrong[/]"
         frames, resets = stalls["frames"], stalls["resets"]
         out.print(f"{'with stalls':13}{frames} frames and {resets} resets: {words}")
+    if result["early"] is not None:
+        out.print(f"{'left early':13}{100 * result['early']:.2f} % of the frames")
     if result["top1"] is not None:
         out.print(f"{'top-1':13}{100 * result['top1']:.2f} %")
     if result["original"] is not None:
@@ -78,6 +83,25 @@ def _show(result: Mapping[str, Any]) -> None:
             out.print(f"{'output':13}{name}: {right} equal")
     colour = "green" if result["all_equal"] else "bold red"
     out.print(f"[{colour}]{equal} of {frames} frames equal[/]")
+
+
+def _show_varying(result: Mapping[str, Any]) -> None:
+    """Interval and latency of a core whose cycles hang on the data: never beyond the worst case."""
+    out = console()
+    if result["interval"] is not None:
+        shortest, longest, worst = (result[f"interval{key}"] for key in ("_min", "", "_worst"))
+        out.print(
+            f"{'interval':13}{result['interval_mean']:.1f} cycles on average"
+            f" ({shortest} to {longest}); worst case {worst}"
+        )
+    if result["latency"] is not None:
+        out.print(
+            f"{'latency':13}{result['latency']} cycles; worst case {result['latency_predicted']}"
+        )
+    if result["late"] is not None:
+        late = result["late"]
+        told = f"[red]by {late} cycles[/]" if late > 0 else "never"
+        out.print(f"{'late':13}behind the schedule of the worst case: {told}")
 
 
 def _show_original(original: Mapping[str, Any]) -> None:

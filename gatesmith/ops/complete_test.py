@@ -14,8 +14,11 @@ ANY_KIND = {
     "reshape": ("frontend/reshape.py", "frontend/flatten.py", "quant/reshape.py"),  # only wires
 }
 HARDWARE = {  # made by lowering
+    "decide",
     "dense",
     "depthwise",
+    "early_exit",
+    "gate",
     "gather",
     "int_layer_norm",
     "int_softmax",

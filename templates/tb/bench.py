@@ -35,7 +35,8 @@ def timing(lines: Iterable[str]) -> dict[str, Any]:
 
     The interval is that between the ends of frames once the pipeline is full: from the frame on
     that came in when the first result had gone out; where there are too few frames for that, every
-    pair counts.
+    pair counts. ``intervals`` are the shortest, the longest, how many there are and their sum;
+    ``ends`` is when each frame ended, in cycles from the first beat on.
     """
     first_in: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -65,6 +66,7 @@ def timing(lines: Iterable[str]) -> dict[str, Any]:
         "resets": resets,
         "latency": None,
         "intervals": None,
+        "ends": [],
     }
     if start in ends and not resets:
         result["latency"] = ends[start] - first_in[start]
@@ -72,7 +74,8 @@ def timing(lines: Iterable[str]) -> dict[str, Any]:
         steps = [ends[f] - ends[f - 1] for f in sorted(ends) if f - 1 in ends]
         steady = steps[full:] or steps
         if steady:
-            result["intervals"] = [min(steady), max(steady), len(steady)]
+            result["intervals"] = [min(steady), max(steady), len(steady), sum(steady)]
+        result["ends"] = [ends[frame] - first_in[start] for frame in sorted(ends)]
     return result
 
 

@@ -51,10 +51,16 @@ def main() -> int:
         print(f"{result['job']:18} {equal:6} of {result['frames']:6} frames  {state}")
     total = shards.total(results)
     measured = shards.total(results[:plain])
+    if build.get("data_dependent"):
+        mean = measured["interval_mean"]
+        interval = f"{mean if mean is None else format(mean, '.1f')} cycles on average"
+        most = "at most "
+    else:
+        interval, most = f"{measured['interval_max']} cycles", ""
     print(
         f"{frames - len(total['wrong'])} of {frames} frames equal; interval"
-        f" {measured['interval_max']} cycles (predicted {build['interval']}),"
-        f" latency {measured['latency']} (predicted {build['latency']})"
+        f" {interval} (predicted {most}{build['interval']}),"
+        f" latency {measured['latency']} (predicted {most}{build['latency']})"
     )
     return int(total["errors"] != 0 or bool(total["wrong"]))
 

@@ -158,6 +158,7 @@ def total(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     parts = list(results)
     failures = [part["first"] | {"job": part["job"]} for part in parts if part["first"]]
     intervals = [part["intervals"] for part in parts if part["intervals"]]
+    counted = sum(count for _, _, count, _ in intervals)
     latencies = [part["latency"] for part in parts if part["latency"] is not None]
     outputs = [part["outputs"] for part in parts]
     return {
@@ -169,10 +170,24 @@ def total(results: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         "resets": sum(len(part["resets"]) for part in parts),
         "resets_mid_frame": sum(reset["mid_frame"] for part in parts for reset in part["resets"]),
         "latency": max(latencies, default=None),
-        "interval_min": min((low for low, _, _ in intervals), default=None),
-        "interval_max": max((high for _, high, _ in intervals), default=None),
+        "interval_min": min((low for low, *_ in intervals), default=None),
+        "interval_max": max((high for _, high, *_ in intervals), default=None),
+        "interval_mean": sum(steps for *_, steps in intervals) / counted if counted else None,
         "first": min(failures, key=lambda failure: int(failure["frame"]), default=None),
     }
+
+
+def late(build: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> int | None:
+    """Cycles by which a frame ended behind the predicted schedule at most; none did if below 1.
+
+    Of runs without stalls: frame n is to have ended latency + n * interval cycles after the first
+    beat. Where cycles hang on data this is the check of the interval, which is that of the worst
+    case: one frame's end can be further behind the one before it when that one was quick.
+    """
+    interval, latency = int(build["interval"]), int(build["latency"])
+    ends = [part["ends"] for part in results]
+    over = (end - latency - n * interval for run in ends for n, end in enumerate(run))
+    return max(over, default=None)
 
 
 def _start(simulator: Path, job: Job, files: Files, folder: Path) -> subprocess.Popen[bytes]:
