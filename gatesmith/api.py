@@ -18,10 +18,13 @@ from gatesmith.ir import Graph, Ints, IntType, Node, Values
 from gatesmith.ops.const import Const
 from gatesmith.ops.input import Input
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
+from gatesmith.quant.with_exit import Exit
 from gatesmith.rtl_tests.verify import Verdict, read_build
 from gatesmith.rtl_tests.verify import verify as run_verify
 
 if TYPE_CHECKING:
+    from gatesmith.compressing.result import Compressed
+    from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
 
 
@@ -34,6 +37,7 @@ def build(
     clock_mhz: float | None = None,
     fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
     input_spec: str | None = None,
+    exit_at: str | None = None,
     dump_ir: tuple[str, ...] = (),
     progress: Progress = quiet,
 ) -> Built:
@@ -47,6 +51,8 @@ def build(
         clock_mhz: Clock.
         fold: By layer, (PE, SIMD) or a text as behind ``--fold LAYER=``.
         input_spec: What the codes of the input stand for.
+        exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
+            best score is ahead of the second by more.
         dump_ir: Passes to print the graph after.
         progress: Told what is being done.
 
@@ -55,16 +61,18 @@ def build(
     wishes = {name: _wish(name, given) for name, given in (fold or {}).items()}
     target = _target(cycles, fps, clock_mhz, wishes)
     spec = None if input_spec is None else InputSpec.parse(input_spec)
+    given = None if exit_at is None else Exit.parse(exit_at)
     dump = dumper(dump_ir)
     prepare(out)
-    compiled = compile_model(model, target, spec, dump, progress)
-    progress("write", 5, len(STEPS))
+    compiled = compile_model(model, target, spec, dump, progress, exit_at=given)
+    progress("write", 6, len(STEPS))
     options = {
         "cycles": cycles,
         "fps": fps,
         "clock_mhz": clock_mhz,
         "fold": {name: str(wish) for name, wish in sorted(wishes.items())} or None,
         "input": input_spec,
+        "exit": exit_at,
     }
     built = write(compiled, model, out, options)
     progress("done", len(STEPS), len(STEPS))
@@ -214,6 +222,48 @@ def quantize(
     from gatesmith.quantizing.settings import Settings
 
     return run(model, str(data), out, Settings(**options), progress)
+
+
+def prune(
+    model: Path, data: str | Path | None, out: Path, *, progress: Progress = quiet, **options: Any
+) -> Pruned:
+    """Prune a float network and write it to ``out``, whole or not at all.
+
+    Args:
+        model: The float .onnx file.
+        data: A file, a folder of images, or ``module:object``; None where nothing looks at data.
+        out: The .onnx file to write.
+        progress: Told what is being done.
+        options: Fields of :class:`gatesmith.pruning.settings.Settings`.
+
+    Errors: those of the frontend, ``data.*``, ``prune.*``, ``quantize.*``, ``cli.*``.
+    """
+    from gatesmith.pruning.run import prune as run
+    from gatesmith.pruning.settings import Settings
+
+    return run(model, None if data is None else str(data), out, Settings(**options), progress)
+
+
+def compress(
+    recipe: Path,
+    *,
+    out: Path | None = None,
+    axis: str | None = None,
+    progress: Progress = quiet,
+) -> Compressed:
+    """Make a network smaller by a recipe: prune, quantize, code, build.
+
+    Args:
+        recipe: The .toml file (docs/cli.md); files in it are relative to its folder.
+        out: Folder to write, in the place of the recipe's own.
+        axis: Cost of a Pareto run, likewise.
+        progress: Told what is being done.
+
+    Errors: ``compress.recipe``, and those of the commands that it stands for.
+    """
+    from gatesmith.compressing.run import compress as run
+
+    return run(recipe, out, axis, progress)
 
 
 class _Original:

@@ -48,6 +48,7 @@ def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
         "clock_mhz": 100,
         "fold": None,
         "input": INPUT,
+        "exit": None,
     }
     assert set(content["files"]) == set(files(tmp_path / "b")) - {"build.json"}
     assert content["inputs"][0]["meaning"] == {"scale": ["1/16"], "offset": ["0"]}

@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 SOURCES = ("gatesmith", "frontend", "prune", "quant", "codegen", "cpu_gpu_baselines", "rtl_tests")
 AREAS = (
     *("frontend", "prune", "quant", "codegen", "build", "cli", "verify", "ir", "float"),
-    *("data", "quantize", "report"),
+    *("compress", "data", "quantize", "report"),
 )
 CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
 NO_CODES = {"build.json", "report.html"}

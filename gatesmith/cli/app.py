@@ -8,8 +8,10 @@ import typer
 
 from gatesmith import __version__
 from gatesmith.cli.build import build
+from gatesmith.cli.compress import compress
 from gatesmith.cli.doctor import doctor
 from gatesmith.cli.inspect import inspect
+from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
 from gatesmith.cli.verify import verify
 
@@ -21,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, quantize, build, verify):
+for command in (doctor, inspect, prune, quantize, compress, build, verify):
     app.command()(command)
 
 

@@ -118,6 +118,7 @@ def test_build_hands_over_every_option(
             "clock_mhz": 250.0,
             "fold": None,
             "input_spec": "u8:1/255",
+            "exit_at": None,
             "dump_ir": ("after=lower",),
         }
     ]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatesmith.errors import UserError
-from gatesmith.report.content import LayerRow, QuantReport
+from gatesmith.report.content import CompressReport, PruneReport, QuantReport
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PAGE = ".html"
-TEMPLATE = "report/quantize.html.j2"
-NOTHING = "\u2013"
+
+Report: TypeAlias = QuantReport | PruneReport | CompressReport
 
 
 def check_report(out: Path) -> None:
@@ -43,7 +45,7 @@ def check_report(out: Path) -> None:
     )
 
 
-def write_report(report: QuantReport, out: Path) -> tuple[Path, ...]:
+def write_report(report: Report, out: Path) -> tuple[Path, ...]:
     """Write the page and its figures; return the files, the page first.
 
     Args:
@@ -55,24 +57,19 @@ def write_report(report: QuantReport, out: Path) -> tuple[Path, ...]:
     """
     check_report(out)
     from gatesmith.codegen.render import render
-    from gatesmith.report.figures import MOST_PANELS, figures
     from gatesmith.report.style import png, styled, svg
 
     folder = out.is_dir() or out.suffix != PAGE
     page = out / f"report{PAGE}" if folder else out
     prefix = "" if folder else f"{out.stem}_"
+    template, context = _context(report)
     pictures: dict[str, bytes] = {}
     drawn: dict[str, str] = {}
     with styled():
-        for name, figure in figures(report).items():
+        for name, figure in _figures(report).items():
             pictures[f"{prefix}{name}.png"] = png(figure)
             drawn[name] = svg(figure, name)
-    captions = {
-        name: f"The first {MOST_PANELS} of {len(found)}."
-        for name, found in (("weights", report.weights), ("activations", report.activations))
-        if len(found) > MOST_PANELS
-    }
-    text = render(TEMPLATE, figures=drawn, captions=captions, **_context(report))
+    text = render(f"report/{template}.html.j2", figures=drawn, **context)
     page.parent.mkdir(parents=True, exist_ok=True)
     for name, content in pictures.items():
         _replace(page.parent / name, content)
@@ -87,105 +84,31 @@ def _replace(path: Path, content: bytes) -> None:
     os.replace(part, path)
 
 
-def _context(report: QuantReport) -> dict[str, Any]:
-    """Everything that the template says, as text."""
-    float_accuracy = report.accuracy_float
-    return {
-        "model": report.model,
-        "frames": f"{report.frames:,}" if report.frames else "",
-        "tiles": _tiles(report),
-        "notes": list(report.notes),
-        "steps": [
-            (name, _percent(value), _points(value, float_accuracy)) for name, value in report.steps
-        ],
-        "layers": [_row(row) for row in report.layers],
-        "trade": [(name, f"{cost:,.6g}", _percent(value)) for name, cost, value in report.trade],
-        "trade_unit": report.trade_unit,
-        "history": [
-            (
-                str(number),
-                _number(record.get("loss"), ".4f"),
-                _percent(record.get("accuracy")),
-                _percent(record.get("held_out")),
-                _number(record.get("bits"), "d"),
-            )
-            for number, record in enumerate(report.history, 1)
-        ],
-        "settings": [(key, _said(value)) for key, value in report.settings.items()],
-    }
+def _context(report: Report) -> tuple[str, dict[str, Any]]:
+    """Name of the template, and everything that it says, as text."""
+    from gatesmith.report import compressed, pruned, quantized
+
+    match report:
+        case QuantReport():
+            return "quantize", quantized.context(report)
+        case PruneReport():
+            return "prune", pruned.context(report)
+        case CompressReport():
+            return "compress", compressed.context(report)
+        case _:
+            raise AssertionError(f"gatesmith/report/write.py has no page for {type(report)}")
 
 
-def _tiles(report: QuantReport) -> list[tuple[str, str]]:
-    tiles = []
-    if report.accuracy_quantized is not None:
-        tiles.append((_percent(report.accuracy_quantized), "accuracy of the integers"))
-    if report.accuracy_float is not None:
-        tiles.append((_percent(report.accuracy_float), "accuracy of the float network"))
-    if report.accuracy_float is not None and report.accuracy_quantized is not None:
-        told = _points(report.accuracy_quantized, report.accuracy_float)
-        tiles.append((told, "points against float"))
-    tiles += _memory(report.layers)
-    return tiles
+def _figures(report: Report) -> dict[str, Figure]:
+    """Figures by name, in the order of the page."""
+    from gatesmith.report import figures, figures_compress, figures_prune
 
-
-def _memory(layers: Sequence[LayerRow]) -> list[tuple[str, str]]:
-    """Bits of all weights, and of one on average; layers that stay real hold 32."""
-    count = sum(row.parameters for row in layers)
-    bits = sum(
-        32 * row.parameters if row.memory_bits is None else row.memory_bits for row in layers
-    )
-    if not count:
-        return []
-    size = f"{bits / 8192:,.1f} KiB"
-    saved = f"weight memory, {32 * count / bits:.1f} times less than float32"
-    return [(size, saved), (f"{bits / count:.3g}", "bits of a weight, on average")]
-
-
-def _row(row: LayerRow) -> tuple[str, ...]:
-    """One of the table, in the order of its head in the template."""
-    weights = "real" if row.weights is None else f"{row.weights}, {row.weight_bits} bits"
-    scales = NOTHING
-    if row.scales is not None:
-        least, most = (f"{scale:.3g}" for scale in row.scales)
-        scales = least if least == most else f"{least} to {most}"
-    return (
-        row.name,
-        row.op,
-        weights,
-        row.activations or "real",
-        row.per or NOTHING,
-        f"{row.parameters:,}",
-        _number(row.memory_bits, ",d"),
-        scales,
-        _number(row.sqnr, ".1f"),
-    )
-
-
-def _number(value: Any, form: str) -> str:
-    return NOTHING if value is None else format(value, form)
-
-
-def _percent(value: Any) -> str:
-    return NOTHING if value is None else f"{100 * value:.2f} %"
-
-
-def _points(value: float | None, against: float | None) -> str:
-    """Difference in percentage points, with its sign.
-
-    >>> _points(0.9312, 0.9), _points(0.95, 0.95)
-    ('+3.12', '0.00')
-    """
-    if value is None or against is None:
-        return NOTHING
-    text = f"{100 * (value - against):+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "\u2212")
-
-
-def _said(value: Any) -> str:
-    if value is None or value in ((), {}):
-        return NOTHING
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, dict):
-        return ", ".join(f"{key}: {item}" for key, item in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    match report:
+        case QuantReport():
+            return figures.figures(report)
+        case PruneReport():
+            return figures_prune.figures(report)
+        case CompressReport():
+            return figures_compress.figures(report)
+        case _:
+            raise AssertionError(f"gatesmith/report/write.py has no figures for {type(report)}")

@@ -1,0 +1,1 @@
+"""``gatesmith compress``: a recipe of pruning, quantizing and coding, its stages, its results."""

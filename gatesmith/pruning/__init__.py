@@ -1,0 +1,1 @@
+"""``gatesmith prune``: settings, steps, result."""
