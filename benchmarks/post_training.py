@@ -5,9 +5,11 @@
 For each network with data: top-1 of the float file, of ours at each recipe (weights,activations),
 and of onnxruntime.quantization.quantize_static (int8, per channel, QDQ; its three calibrators), all
 calibrated on the same 256 frames and measured on the same others, by onnxruntime on the file that
-is exported. Without a name: the float networks of ../shared that have data and those of
-examples/float; the data of a file is known by how its name begins. Writes
-benchmarks/results/post-training.json. Seconds are of this machine and not written.
+is exported. One image of 1,000 says little: with --unseen the networks for CIFAR-10 are measured on
+the 24,744 training images that did not calibrate (the float network knows them, no quantizer does).
+Without a name: the float networks of ../shared that have data and those of examples/float; the data
+of a file is known by how its name begins. Writes benchmarks/results/post-training.json. Seconds are
+of this machine and not written.
 """
 
 from __future__ import annotations
@@ -68,10 +70,16 @@ def _mnist(shared: Path, step: float) -> Sets:
     return *(v.astype(np.float32) for v in x), labels
 
 
-def _cifar(shared: Path, mean: list[float], deviation: list[float]) -> Sets:
-    train = np.load(shared / "data" / "cifar10_train_25000.npz")["x"]
+def _cifar(
+    shared: Path, mean: list[float], deviation: list[float], *, unseen: bool = False
+) -> Sets:
+    whole = np.load(shared / "data" / "cifar10_train_25000.npz")
+    train = whole["x"]
     test = np.load(shared / "data" / "cifar10_test_first1000.npz")
     chosen = np.random.default_rng(0).choice(len(train), SAMPLES, replace=False)  # all classes
+    if unseen:
+        others = np.setdiff1d(np.arange(len(train)), chosen)
+        test = {key: whole[key][others] for key in ("x", "y")}
 
     def frames(x: NDArray[np.uint8]) -> Frames:
         y = (x / 255 - np.array(mean)) / np.array(deviation)
@@ -208,10 +216,15 @@ def _ours(graph: Graph, recipe: str, sets: Sets, threads: int) -> tuple[float, f
     return float(hits.mean()), seconds
 
 
-def measure(model: Path, recipes: list[str], shared: Path, threads: int) -> dict[str, Any]:
+def measure(
+    model: Path, recipes: list[str], shared: Path, threads: int, *, unseen: bool
+) -> dict[str, Any]:
     """One row."""
     name = _known(model)
-    sets = next(DATA[key] for key in DATA if name.startswith(key))(shared)
+    if unseen:
+        sets = _cifar(shared, [0, 0, 0], [1, 1, 1], unseen=True)
+    else:
+        sets = next(DATA[key] for key in DATA if name.startswith(key))(shared)
     row: dict[str, Any] = {"frames": len(sets[1]), "float": _accuracy(model, *sets[1:])}
     graph = fold_affine(channels_last(import_model(model).graph))
     seconds = {}
@@ -230,6 +243,10 @@ def main(
     recipe: Annotated[list[str] | None, typer.Option()] = None,
     shared: Path = ROOT.parent / "shared",
     threads: Annotated[int, typer.Option(help="cores; 0 is all")] = 0,
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="CIFAR: on the training images that did not calibrate."),
+    ] = False,
 ) -> None:
     """Measure, print the table, write the results of the networks measured."""
     if not models:
@@ -237,7 +254,12 @@ def main(
         models += [shared / "models" / "cntk_mnist" / "model.onnx"]
         models += sorted((ROOT / "examples" / "float").glob("*.onnx"))
     recipes = recipe or list(RECIPES)
-    rows = {_known(model): measure(model, recipes, shared, threads) for model in models}
+    rows = {
+        _known(model) + (", unseen training images" if unseen else ""): measure(
+            model, recipes, shared, threads, unseen=unseen
+        )
+        for model in models
+    }
     columns = list(dict.fromkeys(key for row in rows.values() for key in row))
     table = Table("network", *columns)
     for name, row in rows.items():

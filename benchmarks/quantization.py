@@ -78,7 +78,7 @@ CASES = {
         "mnist_mlp",
         "mnist",
         "bipolar",
-        trained("bipolar", "bipolar", 15),
+        trained("bipolar", "bipolar", 25),
         "97.5 %",
     ),
     "mlp-ternary": Case(
