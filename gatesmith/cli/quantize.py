@@ -112,6 +112,7 @@ def quantize(
     augment: Annotated[
         str, typer.Option(metavar="NAME", help="Training images: none, crop:1 (pixels), crop-flip.")
     ] = "none",
+    bf16: Annotated[bool, typer.Option("--bf16", help="Train in bfloat16.")] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of everything random.")] = 0,
     device: Annotated[
         str, typer.Option(metavar="NAME", help="Train on: auto, cpu or cuda.")
@@ -166,6 +167,7 @@ def quantize(
         hints=hints,
         progressive=progressive,
         augment=augment,
+        bf16=bf16,
         budget=budget,
         choices=_bits(choices),
         cycles=cycles,

@@ -19,6 +19,7 @@ def check_options(settings: Settings) -> None:
         "--hints": settings.hints,
         "--progressive": settings.progressive,
         "--augment": settings.augment != plain.augment,
+        "--bf16": settings.bf16,
         "--device": settings.device != plain.device,
         "--checkpoint": settings.checkpoint is not None,
     }

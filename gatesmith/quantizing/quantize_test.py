@@ -190,6 +190,7 @@ def test_bad_data_is_refused_and_an_old_file_stays(
         (("--train", "1", "--augment", "x"), "cli.bad-value", "augment must be one of"),
         (("--input", "u5:1/16:3"), "quantize.input-zero", "even"),
         (("--lr", "0.1", "--hints"), "cli.missing-option", "--hints says nothing without --train"),
+        (("--bf16",), "cli.missing-option", "--bf16 says nothing without --train"),
         (("--train", "1", "--device", "tpu"), "cli.bad-value", "auto, cpu, cuda"),
         (("--learn-bits",), "cli.missing-option", "--budget"),
         (("--outputs", "int8"), "quantize.outputs", "exact integers"),

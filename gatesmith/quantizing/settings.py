@@ -37,6 +37,7 @@ class Settings:
         hints: Whether to follow the float network's features too (FitNets).
         progressive: Whether to lower the bits step by step while training.
         augment: ``none``, ``crop`` or ``crop-flip``; ``crop:1`` moves images by up to one pixel.
+        bf16: Whether layers compute in bfloat16 while training.
         budget: Limits for mixed precision, as text; None for one width.
         choices: Bits that mixed precision may choose from.
         cycles: Clock cycles a frame that costs are counted at; None: those of ``gatesmith build``.
@@ -70,6 +71,7 @@ class Settings:
     hints: bool = False
     progressive: bool = False
     augment: str = "none"
+    bf16: bool = False
     budget: str | None = None
     choices: tuple[int, ...] = (2, 3, 4, 6, 8)
     cycles: int | None = None

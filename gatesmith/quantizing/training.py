@@ -98,6 +98,7 @@ def fit_options(run: Run, graph: Graph) -> FitOptions:
         "progressive": tuple(b for b in (8, 6, 4, 3) if b > least) if settings.progressive else (),
         "augment": augment,
         "shift": shift,
+        "amp": settings.bf16,
         "device": settings.device,
         "checkpoint": settings.checkpoint,
     }

@@ -24,12 +24,13 @@ from gatesmith.ops.const import Const
 from gatesmith.ops.conv import Conv
 from gatesmith.ops.fake_quant import FakeQuant
 from gatesmith.ops.input import Input
+from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.mul import Mul
 from gatesmith.ops.relu import Relu
 from gatesmith.quant.train import torch_ops
 from gatesmith.quant.train.fractional import Fractional
 from gatesmith.quant.train.normalize import BatchNorm
-from gatesmith.quant.train.plan import Chain, chains, constants, shared, trained
+from gatesmith.quant.train.plan import Chain, chains, constants, shared, signs_of, trained
 from gatesmith.quant.train.quantizers import Estimators, Quantizer, make
 
 
@@ -193,9 +194,19 @@ class GraphModule(nn.Module):
                 inside.add(x)
                 return partial(_relu_quantized, quantizer), x.args
             return quantizer, node.args
+        if isinstance(node.op, MaxPool) and self._signs_alone(node.args[0]):
+            signs = node.args[0]
+            inside.add(signs)
+            return partial(_pooled_signs, self.quantizer_of(signs), node.op), signs.args
         if node in self._constant:
             return partial(_lifted, node.op), node.args
         return partial(torch_ops.run, node.op), node.args
+
+    def _signs_alone(self, node: Node) -> bool:
+        """Whether a node makes signs that have one reader and nobody else asks for."""
+        if not isinstance(node.op, FakeQuant) or node.op.grid.kind != "bipolar":
+            return False
+        return self.source.users()[node] == 1 and node not in self._wanted
 
     # -- running -----------------------------------------------------------------------------------
 
@@ -243,6 +254,9 @@ class GraphModule(nn.Module):
 
         Gamma and beta are the deviation and the mean that the chain has with every quantizer off,
         for the weights as they are; the running statistics those of the sums with quantizers on.
+        Where only signs of the values are taken, gamma is their scale and beta 0: half of the signs
+        are +1 then, and say most (Hubara et al., 2016). The float network's own means, which a ReLU
+        cut off, would make almost every sign -1.
         """
         norms = [(chain, norm) for chain in self.chains if (norm := self.norm_of(chain))]
         training = self.training
@@ -253,7 +267,10 @@ class GraphModule(nn.Module):
         if norms:
             with self.float_only():
                 self.run(x)
-            for _, norm in norms:
+            for chain, norm in norms:
+                signs = signs_of(self.source, chain)
+                if signs is not None:
+                    norm.balance(float(self.quantizer_of(signs).start.scale.data.mean()))
                 norm.pending = norm.see
             self.run(x)
         self.train(training)
@@ -345,6 +362,15 @@ def _clamps_at_zero(op: FakeQuant) -> bool:
 
 def _relu_quantized(quantizer: Quantizer, x: Tensor) -> Tensor:
     return quantizer(torch.relu(x) if quantizer.off else x)  # type: ignore[no-any-return]
+
+
+def _pooled_signs(quantizer: Quantizer, op: MaxPool, x: Tensor) -> Tensor:
+    """The largest sign is the sign of the largest.
+
+    Of equal signs a pool would teach the first, and not the one that is nearest to another sign
+    (Rastegari et al., 2016, section 3.2, put the pool first as well).
+    """
+    return quantizer(torch_ops.run(op, x))  # type: ignore[no-any-return]
 
 
 def _biased(op: Op, x: Tensor, w: Tensor, bias: Tensor) -> Tensor:

@@ -74,6 +74,12 @@ class BatchNorm(nn.Module):
         self.variance.copy_(variance)
 
     @torch.no_grad()
+    def balance(self, spread: float) -> None:
+        """Mean 0 and this deviation in every channel."""
+        self.gamma.fill_(spread)
+        self.beta.zero_()
+
+    @torch.no_grad()
     def see(self, x: Tensor) -> None:
         """Running statistics of these values, gamma and beta as they are."""
         mean, variance = statistics(x)

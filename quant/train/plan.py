@@ -183,6 +183,20 @@ def shared(graph: Graph) -> dict[Node, Node]:
     return first
 
 
+def signs_of(graph: Graph, chain: Chain) -> Node | None:
+    """The bipolar quantizer that alone reads the values of a chain, moved or pooled perhaps."""
+    node = chain.end
+    while True:
+        readers = [reader for reader in graph if node in reader.args]
+        if len(readers) != 1 or node in graph.outputs:
+            return None
+        (node,) = readers
+        if isinstance(node.op, FakeQuant):
+            return node if node.op.grid.kind == "bipolar" else None
+        if not isinstance(node.op, _KEEPS_GRID):
+            return None
+
+
 def logits(output: Node) -> Node:
     """The output, or what a final Softmax reads."""
     return output.args[0] if isinstance(output.op, Softmax) else output
