@@ -71,7 +71,16 @@ def planned(graph: Graph, target: Target, *, fifos: bool = False) -> Planned:
 
     Errors: ``quant.*``, ``codegen.*``.
     """
-    integer = flip_falling(lower(expand(graph), graph.name).graph)
+    return planned_integer(integer_of(graph), target, fifos=fifos)
+
+
+def integer_of(graph: Graph) -> Graph:
+    """What the hardware computes, of a real graph with FakeQuant nodes. Errors: ``quant.*``."""
+    return flip_falling(lower(expand(graph), graph.name).graph)
+
+
+def planned_integer(integer: Graph, target: Target, *, fifos: bool = False) -> Planned:
+    """The hardware of an integer graph; see :func:`planned`. Errors: ``codegen.*``."""
     design = plan(integer, choose_folds(integer, target), "net", budget(integer, target))
     check_target(design, target)
     return Planned(integer, sized(design) if fifos else design, fifos)

@@ -16,11 +16,8 @@ from gatesmith.codegen.fold import Target, budget
 from gatesmith.codegen.parts import BLOCK_SIZE
 from gatesmith.energy import energy
 from gatesmith.errors import UserError, UserErrors
-from gatesmith.hardware_cost import Planned, planned
+from gatesmith.hardware_cost import Planned, integer_of, planned_integer
 from gatesmith.ir import Graph
-from gatesmith.quant.fake_quant import expand
-from gatesmith.quant.flip_falling import flip_falling
-from gatesmith.quant.lower import lower
 from gatesmith.quant.mixed.trial import trials
 from gatesmith.quant.prepare.scheme import Scheme
 from gatesmith.quant.prepare.sites import INPUT, WEIGHT, find_sites
@@ -81,6 +78,7 @@ class Coster:
     task: Task
     cycles: int | None
     seed: int = 0
+    _whole: tuple[Graph, float] | None = None
 
     def of(self, graph: Graph, *, at_price_of: Graph | None = None) -> Hardware | None:
         """Hardware of a real graph; None where it cannot be built.
@@ -90,8 +88,9 @@ class Coster:
             at_price_of: Another one, for ``fastest``.
         """
         try:
-            done = self.plan(graph)
-            fastest = None if at_price_of is None else self.fastest(graph, at_price_of)
+            integer = self.integer(graph)
+            done = self.planned(integer)
+            fastest = None if at_price_of is None else self.fastest(integer, at_price_of)
         except (UserError, UserErrors) as error:
             first = error.errors[0] if isinstance(error, UserErrors) else error
             self.task.notes.append(f"hardware is not counted: {first.what} ({first.where})")
@@ -111,20 +110,24 @@ class Coster:
 
     def plan(self, graph: Graph, cycles: int | None = None) -> Planned:
         """The design at a number of cycles. Errors: ``quant.*``, ``codegen.*``."""
-        fake = self._eight_bits(graph)
-        if self.cycles is None:
-            integer = flip_falling(lower(expand(fake), fake.name).graph)
-            self.cycles = budget(integer, Target())
-        return planned(fake, Target(cycles or self.cycles, {}, "the cycles of the whole network"))
+        return self.planned(self.integer(graph), cycles)
 
-    def _eight_bits(self, graph: Graph) -> Graph:
+    def planned(self, integer: Graph, cycles: int | None = None) -> Planned:
+        """The same of a network of integers. Errors: ``codegen.*``."""
+        if self.cycles is None:
+            self.cycles = budget(integer, Target())
+        target = Target(cycles or self.cycles, {}, "the cycles of the whole network")
+        return planned_integer(integer, target)
+
+    def integer(self, graph: Graph) -> Graph:
+        """With 8 bits everywhere, as the hardware computes it. Errors: ``quant.*``."""
         sites = find_sites(graph)
         schemes = {}
         for site in sites:
             text = "uint8" if site.role == INPUT else "int8"
             schemes[site.name] = Scheme.parse(text, weight=site.role == WEIGHT)
         found = trials(graph, sites, schemes, self.task.runner, self._frames())
-        return found.quantized({site.name: 8 for site in sites})
+        return integer_of(found.quantized({site.name: 8 for site in sites}))
 
     def _frames(self) -> Any:
         data = self.task.data
@@ -133,18 +136,20 @@ class Coster:
         shape = (FRAMES, *self.task.input.type.shape)
         return np.random.default_rng(self.seed).random(shape, np.float32)
 
-    def fastest(self, graph: Graph, other: Graph) -> int:
-        """Least cycles, among some, at which the network costs no more than ``other``.
+    def fastest(self, integer: Graph, other: Graph) -> int:
+        """Least cycles, among some, at which a network of integers costs no more than ``other``.
 
         Errors: ``quant.*``, ``codegen.*``.
         """
-        most = self.plan(other).cost.price
+        if self._whole is None or self._whole[0] is not other:
+            self._whole = (other, self.plan(other).cost.price)
+        most = self._whole[1]
         assert self.cycles is not None
         fits, low = self.cycles, self.cycles / 64
         for _ in range(HALVINGS):
             middle = max(1, round((low * fits) ** 0.5))
             try:
-                done = self.plan(graph, middle)
+                done = self.planned(integer, middle)
             except (UserError, UserErrors):
                 low = middle  # out of reach
                 continue

@@ -40,10 +40,11 @@ def coster(session: Session, wanted: Mapping[str, float]) -> Callable[[Graph], M
     def costs(graph: Graph) -> dict[str, float]:
         found: dict[str, float] = {name: float(n) for name, n in totals(graph).items()}
         if set(wanted) - set(WORK):
-            cost = session.coster.plan(graph).cost
+            integer = session.coster.integer(graph)
+            cost = session.coster.planned(integer).cost
             found |= {name: float(cost.of(name)) for name in RESOURCES}
-        if "cycles" in wanted:
-            found["cycles"] = float(session.coster.fastest(graph, session.clean))
+            if "cycles" in wanted:
+                found["cycles"] = float(session.coster.fastest(integer, session.clean))
         return found
 
     return costs
