@@ -24,6 +24,7 @@ from gatesmith.rtl_tests.verify import verify as run_verify
 
 if TYPE_CHECKING:
     from gatesmith.compressing.result import Compressed
+    from gatesmith.hls4ml_bridge.result import Bridged
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
 
@@ -264,6 +265,23 @@ def compress(
     from gatesmith.compressing.run import compress as run
 
     return run(recipe, out, axis, progress)
+
+
+def hls4ml(model: Path, out: Path, *, progress: Progress = quiet, **options: Any) -> Bridged:
+    """Write hls4ml's project of a quantized network and compare its C simulation with ours.
+
+    Args:
+        model: The quantized .onnx file.
+        out: Folder of the project; appears whole or not at all.
+        progress: Told what is being done.
+        options: Fields of :class:`gatesmith.hls4ml_bridge.settings.Settings`.
+
+    Errors: those of the frontend and of lowering, ``verify.data-*``, ``hls.*``, ``cli.*``.
+    """
+    from gatesmith.hls4ml_bridge.run import bridge
+    from gatesmith.hls4ml_bridge.settings import Settings
+
+    return bridge(model, out, Settings(**options), progress)
 
 
 class _Original:

@@ -111,7 +111,7 @@ def _inputs(design: Design, real: Graph, inputs: Sequence[InputPort]) -> list[di
                 "code_shape": list(coded.type.shape),
                 "axes": None if outside.axes is None else list(outside.axes),
                 **_port(port),
-                "meaning": _affine(_input_meaning(real, coded)),
+                "meaning": affine_json(input_meaning(real, coded)),
                 "host_quantizer": outside.host_quantizer,
             }
         )
@@ -128,7 +128,7 @@ def _outputs(design: Design, integer: Graph, outputs: Sequence[OutputPort]) -> l
             "shape": list(outside.shape),
             "axes": None if outside.axes is None else list(outside.axes),
             **_port(port),
-            "meaning": _affine(node.meaning),
+            "meaning": affine_json(node.meaning),
             "host": list(outside.host),
         }
         for port, node, outside, prefix in zip(
@@ -137,7 +137,7 @@ def _outputs(design: Design, integer: Graph, outputs: Sequence[OutputPort]) -> l
     ]
 
 
-def _input_meaning(real: Graph, coded: Node) -> Affine | None:
+def input_meaning(real: Graph, coded: Node) -> Affine | None:
     """What an input's integers stand for, where that is one scale and offset.
 
     Of a quantizer only where nothing but a Reshape is before it: else the numbers that its codes
@@ -158,7 +158,8 @@ def _input_meaning(real: Graph, coded: Node) -> Affine | None:
     return Affine((scale / op.denominator,), (offset / op.denominator,))
 
 
-def _affine(meaning: Affine | None) -> dict[str, list[str]] | None:
+def affine_json(meaning: Affine | None) -> dict[str, list[str]] | None:
+    """Exact fractions as texts."""
     if meaning is None:
         return None
     return {"scale": list(map(str, meaning.scale)), "offset": list(map(str, meaning.offset))}

@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 SOURCES = ("gatesmith", "frontend", "prune", "quant", "codegen", "cpu_gpu_baselines", "rtl_tests")
 AREAS = (
     *("frontend", "prune", "quant", "codegen", "build", "cli", "verify", "ir", "float"),
-    *("compress", "data", "quantize", "report"),
+    *("compress", "data", "hls", "quantize", "report"),
 )
 CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
 NO_CODES = {"build.json", "report.html"}
@@ -91,7 +91,7 @@ def test_every_option_is_in_the_manual() -> None:
             if parameter.param_type_name == "option":
                 missing = [o for o in parameter.opts if f"`{o}" not in section]
                 assert not missing, f"docs/cli.md, {name}: {missing}"
-    assert headings("cli.md", "gatesmith [a-z]+") == [f"gatesmith {name}" for name in commands]
+    assert headings("cli.md", "gatesmith [a-z0-9]+") == [f"gatesmith {name}" for name in commands]
 
 
 def functions(path: Path) -> set[str]:

@@ -10,6 +10,7 @@ from gatesmith import __version__
 from gatesmith.cli.build import build
 from gatesmith.cli.compress import compress
 from gatesmith.cli.doctor import doctor
+from gatesmith.cli.hls4ml import hls4ml
 from gatesmith.cli.inspect import inspect
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
@@ -23,7 +24,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, prune, quantize, compress, build, verify):
+for command in (doctor, inspect, prune, quantize, compress, build, verify, hls4ml):
     app.command()(command)
 
 
