@@ -26,6 +26,7 @@ from gatesmith.errors import UserError, raise_all
 from gatesmith.frontend.registry import QONNX
 from gatesmith.frontend.to_onnx.grids import bits_of
 from gatesmith.hls4ml_bridge import lines
+from gatesmith.hls4ml_bridge.ranges import ends, met
 from gatesmith.ir import BIPOLAR, Array, Graph, Ints, IntType, Node
 from gatesmith.ops.concat import Concat
 from gatesmith.ops.const import Const
@@ -212,7 +213,7 @@ class _Writer:
     def _threshold(self, node: Node, op: Threshold) -> None:
         before, channels = node.args[0], node.args[0].type.channels
         step, levels = before.type.int_elem.step, op.out.code
-        lo, hi = _met(before)
+        lo, hi = met(before)
         rows = np.broadcast_to(op.thresholds.data, (channels, levels.count - 1)).astype(np.int64)
         falling = np.broadcast_to(op.falling.data, (channels,)).astype(bool)
         # it rises in -x: the codes that x has not yet left
@@ -273,7 +274,7 @@ class _Writer:
             scaled = f"{node.name}_scaled"
             self._scale(scaled, x, (mul, add, shift), shape)
         codes = f"{node.name}_code" if bipolar else node.name
-        self._clamped(codes, scaled, op, _ends(node, op), shape)
+        self._clamped(codes, scaled, op, ends(node, op), shape)
         if bipolar:
             self.ours[codes] = node.name
             self._scale(node.name, codes, (Array([2]), Array([-1]), 0), shape)
@@ -389,29 +390,3 @@ class _Writer:
 
 def _end(node: Node) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(node.name, TensorProto.FLOAT, [1, *node.type.shape])
-
-
-def _met(node: Node) -> tuple[Ints, Ints]:
-    """Least and largest value that each channel of a node takes."""
-    x, channels = node.type.int_elem, node.type.channels
-    lo, hi = np.full(channels, x.lo, np.int64), np.full(channels, x.hi, np.int64)
-    if isinstance(node.op, Dense) and x.step == 1:
-        given = node.args[0].type.int_elem
-        plus = np.maximum(node.op.weights.data, 0).sum(axis=1)
-        minus = np.minimum(node.op.weights.data, 0).sum(axis=1)
-        lo = np.maximum(lo, plus * given.lo + minus * given.hi)
-        hi = np.minimum(hi, plus * given.hi + minus * given.lo)
-    return lo, hi
-
-
-def _ends(node: Node, op: Requantize) -> tuple[int, int]:
-    """Least and largest code before the clamp."""
-    if isinstance(node.op, Join):
-        types = [arg.type.int_elem for arg in node.args]
-        total = node.op.total(types[0], types[1])
-        return total.lo >> op.shift, (total.hi >> op.shift) + op.even
-    lo, hi = _met(node.args[0])
-    wide = IntType(-(1 << 62), 1 << 62)
-    free = Requantize(op.mul, op.add, op.shift, wide, op.even)
-    found = free.run(np.stack([lo, hi]))
-    return int(found.min()), int(found.max())
