@@ -97,15 +97,19 @@ class Comparison:
             inputs = {only: inputs}
         return {node: _shaped(node, inputs[node]) for node in self._feeds}
 
-    def compare(self, given: Mapping[Node, Values]) -> Ints:
-        """Walk the graph for some frames; the runtime's predictions."""
+    def feeds(self, given: Mapping[Node, Values]) -> Tensors:
+        """What the model's inputs are fed for frames of the graph's, by name of the ONNX tensor."""
         feeds = {}
         for node, source in self._feeds.items():
             name = source.tensor or ""
             value = given[node] if source is node else source.op.run(given[node])
             shape = (len(value), *self.runtime.frames[name])
             feeds[name] = np.asarray(value, self.runtime.inputs[name]).reshape(shape)
-        found = self.runtime.run(feeds) | self.runtime.constants
+        return feeds
+
+    def compare(self, given: Mapping[Node, Values]) -> Ints:
+        """Walk the graph for some frames; the runtime's predictions."""
+        found = self.runtime.run(self.feeds(given)) | self.runtime.constants
         state: dict[Node, Known] = dict(self._fixed)
         for node in self._nodes:
             if node not in state:

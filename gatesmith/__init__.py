@@ -5,10 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatesmith.api import build, compress, hls4ml, inspect, prune, quantize, verify
+    from gatesmith.api import bench, build, compress, hls4ml, inspect, prune, quantize, verify
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "build", "compress", "hls4ml", "inspect", "prune", "quantize", "verify"]
+__all__ = [
+    "__version__",
+    "bench",
+    "build",
+    "compress",
+    "hls4ml",
+    "inspect",
+    "prune",
+    "quantize",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

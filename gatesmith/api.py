@@ -1,4 +1,4 @@
-"""The commands as Python functions: ``gatesmith.quantize``, ``build``, ``inspect``, ``verify``."""
+"""The commands as Python functions: ``gatesmith.quantize``, ``build``, ``verify``, ``bench``."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from gatesmith.rtl_tests.verify import Verdict, read_build
 from gatesmith.rtl_tests.verify import verify as run_verify
 
 if TYPE_CHECKING:
+    from gatesmith.benching.result import Benched
     from gatesmith.compressing.result import Compressed
     from gatesmith.hls4ml_bridge.result import Bridged
     from gatesmith.pruning.result import Pruned
@@ -282,6 +283,44 @@ def hls4ml(model: Path, out: Path, *, progress: Progress = quiet, **options: Any
     from gatesmith.hls4ml_bridge.settings import Settings
 
     return bridge(model, out, Settings(**options), progress)
+
+
+def bench(
+    place: Path,
+    data: Path,
+    *,
+    out: Path | None = None,
+    keep: Path | None = None,
+    csv: Path | None = None,
+    plot: Path | None = None,
+    progress: Progress = quiet,
+    **options: Any,
+) -> Benched:
+    """Time a network on every engine there is, after its outputs were compared.
+
+    Args:
+        place: An .onnx file, or a build folder.
+        data: .npz, .npy or IDX file.
+        out: JSON file to write.
+        keep: Folder for a JSON file whose name has the date.
+        csv: CSV file to write.
+        plot: PNG file to write.
+        progress: Told what is being done.
+        options: Fields of :class:`gatesmith.benching.settings.Settings`.
+
+    Errors: those of the frontend, of lowering and of verify, ``bench.*``, ``cli.bad-value``.
+    """
+    from gatesmith.benching.files import Files
+    from gatesmith.benching.run import bench as run
+    from gatesmith.benching.settings import Settings
+
+    settings = Settings(**options)
+    settings.check()
+    files = Files(out, keep, csv, plot)
+    files.check()
+    found = run(place, data, settings, progress)
+    files.write(found)
+    return found
 
 
 class _Original:

@@ -99,23 +99,33 @@ def _inputs(design: Design, real: Graph, inputs: Sequence[InputPort]) -> list[di
     entries = []
     for port, prefix in zip(design.inputs, prefixes, strict=True):
         outside = met[port.node]
-        given = nodes[outside.real_node]
-        coded = nodes[outside.host_quantizer or outside.real_node]
-        entries.append(
-            {
-                "name": given.tensor or given.name,
-                "node": port.node,
-                "real_node": given.name,
-                "prefix": prefix,
-                "shape": list(given.type.shape),
-                "code_shape": list(coded.type.shape),
-                "axes": None if outside.axes is None else list(outside.axes),
-                **_port(port),
-                "meaning": affine_json(input_meaning(real, coded)),
-                "host_quantizer": outside.host_quantizer,
-            }
-        )
+        entry = input_entry(outside, nodes, real)
+        begin = {key: entry[key] for key in ("name", "node", "real_node")}
+        shapes = {key: entry[key] for key in ("shape", "code_shape", "axes")}
+        rest = {key: entry[key] for key in ("meaning", "host_quantizer")}
+        entries.append({**begin, "prefix": prefix, **shapes, **_port(port), **rest})
     return entries
+
+
+def input_entry(outside: InputPort, nodes: Mapping[str, Node], real: Graph) -> dict[str, Any]:
+    """What data for an input has to be like; ``nodes``: those of ``real`` by name."""
+    given = nodes[outside.real_node]
+    coded = nodes[outside.host_quantizer or outside.real_node]
+    return {
+        "name": given.tensor or given.name,
+        "node": outside.node,
+        "real_node": given.name,
+        "shape": list(given.type.shape),
+        "code_shape": list(coded.type.shape),
+        "axes": None if outside.axes is None else list(outside.axes),
+        "meaning": affine_json(input_meaning(real, coded)),
+        "host_quantizer": outside.host_quantizer,
+    }
+
+
+def elem_entry(elem: IntType) -> dict[str, int]:
+    """An element type."""
+    return {"lo": elem.lo, "hi": elem.hi, "step": elem.step}
 
 
 def _outputs(design: Design, integer: Graph, outputs: Sequence[OutputPort]) -> list[dict[str, Any]]:
@@ -173,7 +183,7 @@ def _stream(stream: Stream) -> dict[str, Any]:
     elem: IntType = stream.elem
     return {
         "type": str(elem),
-        "elem": {"lo": elem.lo, "hi": elem.hi, "step": elem.step},
+        "elem": elem_entry(elem),
         "bits": elem.bits,
         "lanes": stream.lanes,
         "channels": stream.channels,

@@ -20,20 +20,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
-import numpy as np
-
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Ints, Values
+from gatesmith.ir import Graph, Ints, Values
 from gatesmith.ir.store import load as load_graph
 from gatesmith.rtl_tests import dataset
 from gatesmith.rtl_tests.answers import best_class, has_classes, has_exit
 from gatesmith.rtl_tests.host_quantizer import host_quantizers
 from gatesmith.rtl_tests.locate import Locator, Mismatch
+from gatesmith.rtl_tests.original_frames import original_frames
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.rtl_tests.vectors import Reference
 from gatesmith.templates.tb import shards
@@ -267,35 +265,9 @@ class _Run:
                 if has_exit(self.graph.outputs[0]):
                     self.left_early += int(results[0][:, 1].sum())
                 if self.original is not None:
-                    self.original.take(self._original(first, last), labels if counted else None)
+                    frames = original_frames(self.build["inputs"], self.given, first, last)
+                    self.original.take(frames, labels if counted else None)
                 self.progress("reference", last, len(self.given))
-
-    def _original(self, first: int, last: int) -> dict[str, Values]:
-        """Frames as the original model takes them, by name of the real graph's Input."""
-        codes = self.given.frames(first, last)
-        found: dict[str, Values] = {}
-        for k, entry in enumerate(self.build["inputs"]):
-            real = self.given.real[k]
-            if real is not None:
-                found[entry["real_node"]] = real[first:last].astype(np.float64)
-            elif entry["host_quantizer"] is None:
-                found[entry["real_node"]] = codes[k]
-            else:
-                found[entry["real_node"]] = self._meant(entry, codes[k])
-        return found
-
-    def _meant(self, entry: Mapping[str, Any], codes: Ints) -> Values:
-        """The real numbers that codes of the model's first quantizer stand for."""
-        if entry["meaning"] is None:
-            raise UserError(
-                "verify.data-off-grid",
-                "the original model takes real numbers and the data is codes",
-                where=str(self.given.source),
-                why="build.json has no single scale that turns the codes into real numbers",
-                fix=("give the real numbers as a float array",),
-            )
-        scale, offset = (tuple(map(Fraction, entry["meaning"][k])) for k in ("scale", "offset"))
-        return Affine(scale, offset).real(codes)
 
     def _simulate(self, what: str, jobs: list[Job], work: Path) -> list[dict[str, Any]]:
         told = partial(self.progress, what)

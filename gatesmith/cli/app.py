@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gatesmith import __version__
+from gatesmith.cli.bench import bench
 from gatesmith.cli.build import build
 from gatesmith.cli.compress import compress
 from gatesmith.cli.doctor import doctor
@@ -24,7 +25,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, prune, quantize, compress, build, verify, hls4ml):
+for command in (doctor, inspect, prune, quantize, compress, build, verify, hls4ml, bench):
     app.command()(command)
 
 

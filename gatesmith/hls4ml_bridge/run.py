@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatesmith.build_json import affine_json, input_meaning
+from gatesmith.build_json import elem_entry, input_entry, input_meaning
 from gatesmith.errors import UserError
 from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
@@ -149,18 +149,12 @@ def _read(model: Path, settings: Settings) -> _Network:
 
 def _data(network: _Network, settings: Settings) -> Dataset:
     (port,) = network.lowered.inputs
-    given, coded, elem = network.given, network.coded, network.stream.type.int_elem
+    real = network.imported.graph
     entry = {
-        "name": given.tensor or given.name,
-        "node": port.node,
-        "shape": list(given.type.shape),
-        "code_shape": list(coded.type.shape),
-        "axes": None if port.axes is None else list(port.axes),
-        "elem": {"lo": elem.lo, "hi": elem.hi, "step": elem.step},
-        "meaning": affine_json(input_meaning(network.imported.graph, coded)),
-        "host_quantizer": port.host_quantizer,
+        **input_entry(port, {node.name: node for node in real}, real),
+        "elem": elem_entry(network.stream.type.int_elem),
     }
-    quantize = None if port.host_quantizer is None else quantizer(coded)
+    quantize = None if port.host_quantizer is None else quantizer(network.coded)
     return load_frames(
         Path(str(settings.data)),
         [entry],

@@ -224,7 +224,7 @@ class GraphModule(nn.Module):
         values: dict[Node, Tensor] = {}
         for node in self.inputs:
             values[node] = x if isinstance(x, Tensor) else x[node.name]
-        frames = len(values[self.inputs[0]]) if self.inputs else 1
+        frames = values[self.inputs[0]].shape[0] if self.inputs else 1
         for node in self._consts:
             values[node] = self.parameter[self._keys[node]]
         for step in self._steps:

@@ -1,0 +1,1 @@
+"""``gatesmith bench``: run.py is where to start."""
