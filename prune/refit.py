@@ -7,7 +7,9 @@ have become (He et al., 2017, "Channel pruning", section 3.1; ThiNet, Luo et al.
     least  E |z' w' - x' w|^2 + ridge |w' - w_cut|^2
 
 where x are the inputs of the whole network's layer and z those of the smaller one, at the same
-positions of the same frames, both about their means; the bias makes up for the means.
+positions of the same frames, both about their means; the bias makes up for the means. With masks,
+weights that are zero stay so, and those left of each output make up for them (Frantar and Alistarh,
+SparseGPT, 2023, section 3.1: each output is such a problem of its own).
 """
 
 from __future__ import annotations
@@ -15,8 +17,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.ir import Graph, Reals
+from gatesmith.prune.patterns import Masks
 from gatesmith.prune.structure import Structure
 from gatesmith.quant.calibrate.bias import add_to_bias
 from gatesmith.quant.calibrate.layers import Layer, const, layers, with_consts
@@ -36,6 +40,9 @@ RIDGE = 0.01
 
 BATCH = 64
 """Frames run at a time."""
+
+STEPS, PRECISION = 200, 1e-5
+"""Of conjugate gradients: most steps, and the residual, relative to the first, to stop at."""
 
 
 def kept_channels(
@@ -68,6 +75,7 @@ def refit(
     frames: Frames,
     runner: Runner,
     *,
+    masks: Masks | None = None,
     progress: Progress | None = None,
 ) -> Graph:
     """The smaller network with weights and biases that suit what is left.
@@ -78,6 +86,7 @@ def refit(
         kept: Output channels of each layer that are left, in their order.
         frames: Some data, no labels.
         runner: Runs graphs.
+        masks: By name of the weights of the smaller network, which of them may be other than 0.
         progress: Told which layer is at hand.
     """
     originals = {layer.name: layer for layer in layers(whole)}
@@ -92,7 +101,7 @@ def refit(
         seen = _Seen(whole, before, smaller, after)
         for some in batches(frames, BATCH):
             seen.add(some, runner, count(frames))
-        smaller = seen.solved(smaller, wanted)
+        smaller = seen.solved(smaller, wanted, (masks or {}).get(after.weight.name))
     return smaller
 
 
@@ -131,7 +140,7 @@ class _Seen:
         self.frames += n
         self.drawn += x.shape[1]
 
-    def solved(self, smaller: Graph, wanted: Reals) -> Graph:
+    def solved(self, smaller: Graph, wanted: Reals, mask: NDArray[np.bool_] | None) -> Graph:
         """With the weights that fit, and the bias that keeps the mean of every channel."""
         layer, group = self.after, self.after.group
         second, cross, z_mean, x_mean = (
@@ -144,10 +153,46 @@ class _Seen:
         mean = np.einsum("gii->g", second)[:, None, None] / size
         ridge = np.where(mean > 0, RIDGE * mean, 1.0) * np.eye(size)
         pulled = cross @ columns(wanted, group) + ridge @ old
-        new = np.asarray(np.linalg.solve(second + ridge, pulled), np.float64)
+        if mask is None:
+            new = np.asarray(np.linalg.solve(second + ridge, pulled), np.float64)
+        else:
+            there = columns(mask.astype(np.float64), group)
+            new = with_zeros(second + ridge, pulled, there, old)
         found = with_consts(smaller, {layer.weight.name: uncolumns(new, layer.weight.type.shape)})
         x_size = columns(wanted, group).shape[1]
         means = np.sum(self.means, axis=0) / self.frames
         sums = np.einsum("gko,gk->go", columns(wanted, group), means[:, :x_size])
         shift = sums - np.einsum("gko,gk->go", new, means[:, x_size:])
         return add_to_bias(found, _layer(found, layer.name), shift.reshape(-1))
+
+
+def with_zeros(a: Reals, b: Reals, there: Reals, start: Reals) -> Reals:
+    """Least of x' a x - 2 b' x, column by column, where x is 0 outside of its mask.
+
+    Conjugate gradients on all columns at once (Hestenes and Stiefel, 1952), scaled by the diagonal:
+    only products with ``a``, while elimination would take one for each column.
+
+    Args:
+        a: (groups, k, k), symmetric, positive definite.
+        b: (groups, k, outputs).
+        there: Of the shape of b, 1 where x may be other than 0, else 0.
+        start: Of the same shape.
+    """
+    x = start * there
+    scale = there / np.einsum("gii->gi", a)[:, :, None]
+    rest = there * (b - a @ x)
+    way = scaled = scale * rest
+    size = first = (rest * scaled).sum(1, keepdims=True)
+    for _ in range(STEPS):
+        moved = there * (a @ way)
+        bend = (way * moved).sum(1, keepdims=True)
+        step = np.divide(size, bend, out=np.zeros_like(size), where=bend > 0)
+        x = x + step * way
+        rest = rest - step * moved
+        scaled = scale * rest
+        now = (rest * scaled).sum(1, keepdims=True)
+        if (now <= PRECISION**2 * first).all():
+            break
+        way = scaled + np.divide(now, size, out=np.zeros_like(now), where=size > 0) * way
+        size = now
+    return x

@@ -18,7 +18,10 @@ from gatesmith.ops.mat_mul import MatMul
 from gatesmith.ops.relu import Relu
 from gatesmith.prune.cut import cut
 from gatesmith.prune.dependency import find_structure
-from gatesmith.prune.refit import kept_channels, refit
+from gatesmith.prune.importance import weight_scores
+from gatesmith.prune.patterns import Pattern, apply, masks
+from gatesmith.prune.refit import kept_channels, refit, with_zeros
+from gatesmith.quant.calibrate.layers import layers
 from gatesmith.quant.prepare.channels_last import channels_last
 from gatesmith.quant.prepare.fold_affine import fold_affine
 
@@ -100,3 +103,44 @@ def test_another_number_of_channels_is_a_mistake_of_ours() -> None:
     whole = network(twin=1.0)
     with pytest.raises(ValueError, match="channels of fc1"):
         refit(whole, whole, {"fc1": [0], "fc2": [0, 1, 2, 3]}, RANDOM.random((8, 6)), GraphRunner())
+
+
+def test_a_masked_least_squares_problem_is_solved_column_by_column() -> None:
+    """Against elimination of the rows and columns that are there."""
+    size, outputs = 24, 7
+    root = RANDOM.standard_normal((2, size, size))
+    a = root @ root.transpose(0, 2, 1) + 0.1 * np.eye(size)
+    b = RANDOM.standard_normal((2, size, outputs))
+    there = (RANDOM.random((2, size, outputs)) < 0.4).astype(float)
+    there[0, :, 0], there[1, :, 1] = 0.0, 1.0  # nothing left, everything left
+    found = with_zeros(a, b, there, RANDOM.standard_normal(b.shape))
+    assert not found[there == 0].any()
+    for group in range(2):
+        for column in range(outputs):
+            at = np.flatnonzero(there[group, :, column])
+            wanted = np.linalg.solve(a[group][np.ix_(at, at)], b[group, at, column])
+            np.testing.assert_allclose(found[group, at, column], wanted, atol=1e-3)
+
+
+@pytest.mark.parametrize("pattern", [Pattern.parse("nm:2:4"), Pattern.parse("unstructured")])
+def test_weights_that_are_left_make_up_for_zeros(pattern: Pattern) -> None:
+    graph = fold_affine(channels_last(import_model(EXAMPLES / "float/digits_cnn_s0.onnx").graph))
+    images = np.load(EXAMPLES / "digits/digits_train.npz")["x"] / np.float32(16)
+    shape = next(node for node in graph if isinstance(node.op, Input)).type.shape
+    frames = images.astype(np.float32).reshape(-1, *shape)
+    scores = weight_scores(graph, "l1", None, 0)
+    kept = masks(graph, scores, pattern, 0.5 if pattern.kind == "unstructured" else None)
+    sparse = apply(graph, kept)
+    every = {one.name: list(range(one.node.type.channels)) for one in layers(graph)}
+    runner = GraphRunner(threads=1)
+    fitted = refit(graph, sparse, every, frames[:300], runner, masks=kept)
+    known = {node.name: node for node in fitted}
+    for name, mask in kept.items():
+        op = known[name].op
+        assert isinstance(op, Const)
+        assert not op.value.data[~mask].any()
+    fresh = frames[400:600]
+    wanted, cut_off, refitted = (runner(g, g.outputs, fresh) for g in (graph, sparse, fitted))
+    (name,) = wanted
+    errors = [np.square(found[name] - wanted[name]).mean() for found in (cut_off, refitted)]
+    assert errors[1] < 0.5 * errors[0]

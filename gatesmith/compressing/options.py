@@ -79,7 +79,7 @@ def options(settings: type) -> dict[str, Option]:
 
     >>> from gatesmith.quantizing.settings import Settings
     >>> sorted(options(Settings))[:4], options(Settings)["train"].field
-    (['activations', 'augment', 'batch', 'bias_correction'], 'epochs')
+    (['activations', 'augment', 'batch', 'bf16'], 'epochs')
     """
     hints = get_type_hints(settings)
     found = {}

@@ -13,9 +13,11 @@ from gatesmith.ops.const import Const
 from gatesmith.prune.importance import weight_scores
 from gatesmith.prune.layer_ratios import by_layer_ratios
 from gatesmith.prune.patterns import Masks, Pattern, apply, masks, sparsity
+from gatesmith.prune.refit import refit
 from gatesmith.prune.schedule import Schedule, ratio_at
 from gatesmith.prune.sensitivity import weight_curves
 from gatesmith.pruning.session import Session, shares
+from gatesmith.quant.calibrate.layers import layers
 
 RATIOS = (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 """Of one layer, that sensitivity tries."""
@@ -33,7 +35,7 @@ def with_zeros(session: Session) -> Graph:
         epochs = shares(settings.epochs, plan.rounds)
         for number in range(plan.rounds):
             kept = _masks(session, graph, pattern, plan, number)
-            graph = apply(graph, kept)
+            graph = _fitted(session, graph, kept)
             name = "pruned" if plan.rounds == 1 else f"pruned, step {number + 1}"
             session.step(name, session.measure(graph))
             graph = session.trained(graph, epochs[number], number, kept)
@@ -42,6 +44,16 @@ def with_zeros(session: Session) -> Graph:
     for name, (kept_weights, size) in sparsity(graph).items():
         session.removed[name] = f"{size - kept_weights} of {size} weights"
     return graph
+
+
+def _fitted(session: Session, graph: Graph, kept: Masks) -> Graph:
+    """With zeros; the other weights make up for them, where there is data."""
+    sparse, sample = apply(graph, kept), session.sample()
+    if sample is None:
+        return sparse
+    every = {layer.name: list(range(layer.node.type.channels)) for layer in layers(graph)}
+    told = session.progress
+    return refit(graph, sparse, every, sample.x, session.runner, masks=kept, progress=told)
 
 
 def _while_training(session: Session, graph: Graph, pattern: Pattern, plan: Schedule) -> Graph:
