@@ -187,9 +187,11 @@ def verify(
     stall: bool = False,
     labels: Path | None = None,
     seed: int = 1,
+    rtl: bool = True,
+    hls: bool = False,
     progress: Progress = quiet,
 ) -> Verdict:
-    """Run data through the RTL of a build: equality with the reference, and with the original.
+    """Run data through RTL or HLS of a build: equality with the reference, and with the original.
 
     The verdict's ``unexplained`` counts the codes that differ from the float32 original by more
     than its rounding accounts for. Arguments and errors as in gatesmith/rtl_tests/verify.py.
@@ -201,6 +203,8 @@ def verify(
         stall=stall,
         labels=labels,
         seed=seed,
+        rtl=rtl,
+        hls=hls,
         progress=progress,
         original=_Original(directory),
     )

@@ -4,6 +4,7 @@ build.json            every option, version, hash, fold, cycle count and cost
 model.onnx            the model as it was given
 ir/real.*, integer.*  the graphs (gatesmith/ir/store.py)
 rtl/                  SystemVerilog, memory contents, files.f
+hls/                  the same design in HLS C++, its test bench, scripts for the tools
 tb/                   bench that runs without gatesmith
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 from gatesmith import __version__
 from gatesmith.build_json import FORMAT, describe, in_words
 from gatesmith.codegen import top
+from gatesmith.codegen.hls.project import hls_files
 from gatesmith.errors import UserError
 from gatesmith.frontend.load import one_file
 from gatesmith.ir.store import save
@@ -139,6 +141,10 @@ def _fill(compiled: Compiled, model: Path, folder: Path, options: dict[str, Any]
     text["files.f"] = "".join(f"{name}\n" for name in sources)
     for name, body in text.items():
         (folder / "rtl" / name).write_text(body, "utf-8", newline="\n")
+    for name, body in hls_files(design, told).items():
+        path = folder / "hls" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, "utf-8", newline="\n")
     for name, body in bench_files(content).items():
         (folder / "tb" / name).write_text(body, "utf-8", newline="\n")
     write_sample(folder, compiled.integer, content)

@@ -40,7 +40,7 @@ class Mismatch:
     Attributes:
         kind: data, tlast, extra-beat, unknown, not-held, frame-error, stuck, valid-in-reset or
             assertion (templates/tb/bench.py).
-        run: Which simulation: plain, stalled, starved, blocked, reset.
+        run: Which simulation: plain, stalled, starved, blocked, reset; hls of the C simulation.
         frame: Index in the data.
         output: Output of the model that the difference was seen at.
         layer: Stage of the design.
@@ -50,7 +50,7 @@ class Mismatch:
         vector: Position, where a frame has several channel vectors.
         channel: Channel.
         expected: Value of the reference.
-        found: Value of the RTL; None where the beat is missing.
+        found: Value of the RTL, or the HLS; None where the beat is missing.
         cycle: Clock cycle of that run.
         note: One sentence for the reader.
         waveform: VCD file around the failure.
@@ -145,7 +145,7 @@ class Locator:
                 "origin": tuple(map(str, stage["origin"])),
             }
             if stage["compare"]:
-                different = _difference(Port.of(sink), taken, reference[stage["node"]])
+                different = beat_difference(Port.of(sink), taken, reference[stage["node"]])
                 if different:
                     return {**who, **different, "note": different["note"] + self._passed(stage)}
             beats = int(sink["beats"])
@@ -207,7 +207,7 @@ def _window(
 _Beats: TypeAlias = Sequence[tuple[int, int, int | None]]
 
 
-def _difference(port: Port, taken: _Beats, value: Ints) -> dict[str, Any] | None:
+def beat_difference(port: Port, taken: _Beats, value: Ints) -> dict[str, Any] | None:
     """The first beat that is not that of the reference, ``value`` (1, ...); where and what."""
     beats = port.encode(value.reshape(1, -1))[0]
     for beat, cycle, word in taken:

@@ -1,4 +1,4 @@
-"""Verify a build: data through the NumPy reference and through the RTL, every output bit compared.
+"""Verify a build: data through the NumPy reference and the RTL or HLS, every output bit compared.
 
 1. The data becomes values of the input streams (dataset.py).
 2. The integer graph of the build is executed on them: the reference.
@@ -7,6 +7,8 @@
 5. With ``stall``, run 2: all frames with random stalls at both ends; some with one end stalling
    hard, and some with resets in mid-frame.
 6. Where they differ, the failing window runs again with taps on every stage (locate.py).
+
+With ``hls`` the same frames go through the HLS C++ (hls.py): instead of steps 4 to 6, or too.
 
 Chunks bound the memory and the files; the chunks of one data set are runs of their own.
 """
@@ -17,9 +19,9 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -29,13 +31,17 @@ from gatesmith.ir import Graph, Ints, Values
 from gatesmith.ir.store import load as load_graph
 from gatesmith.rtl_tests import dataset
 from gatesmith.rtl_tests.answers import best_class, has_classes, has_exit
+from gatesmith.rtl_tests.hls import HlsRun
 from gatesmith.rtl_tests.host_quantizer import host_quantizers
 from gatesmith.rtl_tests.locate import Locator, Mismatch
 from gatesmith.rtl_tests.original_frames import original_frames
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.rtl_tests.vectors import Reference
+from gatesmith.rtl_tests.verdict import Verdict
 from gatesmith.templates.tb import shards
 from gatesmith.templates.tb.shards import Job
+
+__all__ = ["Verdict", "read_build", "verify"]
 
 FORMAT = 2
 ROUND_BYTES = 256 << 20
@@ -59,68 +65,6 @@ class Original(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What verification found. Cycles are clock cycles, times are seconds.
-
-    Attributes:
-        frames: Frames of data that were run.
-        equal: Frames whose every output beat was right in every run.
-        outputs: For each output its ``name``, and ``equal``: frames in which it was right.
-        all_equal: Nothing at all went wrong.
-        interval: Cycles between results in steady state, the longest seen; None for one frame.
-        interval_min: The shortest seen.
-        interval_mean: Their mean.
-        interval_predicted: From build.json.
-        interval_worst: Where cycles hang on data, what ``interval_predicted`` is then: that of
-            frames which all take longest; else None.
-        late: Beside it, cycles by which a frame ended behind the schedule of the worst case at
-            most; 0 or less, if none did.
-        latency: First input beat to last output beat of a frame in an empty pipeline, difference
-            of the clock edges at which they are taken.
-        latency_predicted: From build.json.
-        top1: Share of frames whose best class is the label's; None without labels, and where the
-            first output is neither a vector nor an index.
-        early: Share of frames that left at the early exit; None where there is none.
-        unexplained: Differences from the original model that float rounding does not account for;
-            None where it was not asked.
-        original: What the comparison with it showed.
-        cycles: Simulated, all runs.
-        seconds_build: Simulator, from the cache or built.
-        seconds_reference: NumPy.
-        seconds_sim: Simulation, all runs.
-        stalls: What run 2 did; None without it.
-        mismatch: The first difference, None if there is none.
-    """
-
-    frames: int
-    equal: int
-    outputs: Sequence[Mapping[str, Any]]
-    all_equal: bool
-    interval: int | None
-    interval_min: int | None
-    interval_predicted: int
-    latency: int | None
-    latency_predicted: int
-    top1: float | None
-    unexplained: int | None
-    original: Mapping[str, Any] | None
-    cycles: int
-    seconds_build: float
-    seconds_reference: float
-    seconds_sim: float
-    stalls: Mapping[str, Any] | None
-    mismatch: Mapping[str, Any] | None
-    interval_mean: float | None = None
-    interval_worst: int | None = None
-    late: int | None = None
-    early: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Plain values, by attribute."""
-        return asdict(self)
-
-
 def verify(
     directory: Path,
     data: Path,
@@ -129,6 +73,8 @@ def verify(
     stall: bool = False,
     labels: Path | None = None,
     seed: int = 1,
+    rtl: bool = True,
+    hls: bool = False,
     progress: Progress = lambda what, done, total: None,
     original: Original | None = None,
 ) -> Verdict:
@@ -141,21 +87,33 @@ def verify(
         stall: Also with random stalls and resets.
         labels: Classes, if not in ``data``.
         seed: Of the stalls; the same seed gives the same run.
+        rtl: Through the RTL, in Verilator.
+        hls: Through the HLS C++, compiled with g++.
         progress: Told how far it is.
         original: The original model, to compare the reference with.
 
     Errors: ``verify.incomplete-build``, ``verify.data-*``, ``verify.labels``,
-    ``verify.no-simulator``, ``verify.simulator-failed`` and those of simulator.py.
+    ``verify.no-simulator``, ``verify.simulator-failed``, ``verify.stall-without-rtl`` and those of
+    simulator.py and csim.py.
     """
+    if stall and not rtl:
+        raise UserError(
+            "verify.stall-without-rtl",
+            "C simulation has no clock, so that nothing can stall",
+            where="--stall with --hls",
+            why="stalls are cycles of the RTL's simulation",
+            fix=("leave --stall out", "add --rtl: the RTL with stalls, and the HLS"),
+        )
     build = read_build(directory)
     graph = load_graph(directory / "ir" / "integer")
     quantize = host_quantizers(directory / "ir" / "real", build["inputs"])
     given = dataset.load(data, build["inputs"], frames=frames, labels=labels, quantize=quantize)
     started = time.monotonic()
     progress("simulator", 0, 1)
-    simulator = build_simulator(directory)
+    compiled = HlsRun(directory, build, graph) if hls else None
+    simulator = build_simulator(directory) if rtl else None
     progress("simulator", 1, 1)
-    run = _Run(directory, build, graph, given, simulator, seed, stall, progress, original)
+    run = _Run(directory, build, graph, given, simulator, compiled, seed, stall, progress, original)
     run.seconds["build"] = time.monotonic() - started
     ports = (*run.reference.sources, *run.reference.sinks)
     step = max(1, ROUND_BYTES // sum(port.frame_bytes for port in ports))
@@ -191,7 +149,8 @@ class _Run:
     build: Mapping[str, Any]
     graph: Graph
     given: dataset.Dataset
-    simulator: Path
+    simulator: Path | None
+    hls: HlsRun | None
     seed: int
     stall: bool
     progress: Progress
@@ -218,25 +177,38 @@ class _Run:
             work = Path(name)
             began = time.monotonic()
             self._vectors(start, end, work)
-            simulated = time.monotonic()
-            count = end - start
-            jobs = shards.plain_jobs(self.build, count)
-            plain = self._simulate("simulate", jobs, work)
-            self.plain += plain
-            results = plain
-            if self.stall:
-                jobs = shards.stall_jobs(self.build, count, self.seed)
-                stalled = self._simulate("simulate with stalls", jobs, work)
-                self.stalled += stalled
-                results = plain + stalled
-            found = shards.total(results)
-            self.wrong |= {start + frame for frame in found["wrong"]}
-            for known, wrong in zip(self.wrong_of, found["outputs"], strict=True):
-                known |= {start + frame for frame in wrong}
-            self.seconds["reference"] += simulated - began
-            self.seconds["sim"] += time.monotonic() - simulated
-            if self.mismatch is None:
-                self._locate(results, start, work)
+            self.seconds["reference"] += time.monotonic() - began
+            if self.simulator is not None:
+                self._rtl(start, end - start, work)
+            if self.hls is not None:
+                self._hls(self.hls, start, end - start, work)
+
+    def _rtl(self, start: int, count: int, work: Path) -> None:
+        """The frames in the files, through the RTL."""
+        began = time.monotonic()
+        results = self._simulate("simulate", shards.plain_jobs(self.build, count), work)
+        self.plain += results
+        if self.stall:
+            jobs = shards.stall_jobs(self.build, count, self.seed)
+            stalled = self._simulate("simulate with stalls", jobs, work)
+            self.stalled += stalled
+            results = results + stalled
+        found = shards.total(results)
+        self.wrong |= {start + frame for frame in found["wrong"]}
+        for known, wrong in zip(self.wrong_of, found["outputs"], strict=True):
+            known |= {start + frame for frame in wrong}
+        self.seconds["sim"] += time.monotonic() - began
+        if self.mismatch is None:
+            self._locate(results, start, work)
+
+    def _hls(self, hls: HlsRun, start: int, count: int, work: Path) -> None:
+        """The frames in the files, through the HLS C++."""
+        self.progress("simulate HLS", start, len(self.given))
+        first = hls.round(work, start, count)
+        if first is not None and hls.mismatch is None:
+            x = self.given.frames(start + first, start + first + 1)
+            hls.locate(work, start, first, self.reference.given(x))
+        self.progress("simulate HLS", start + count, len(self.given))
 
     def _vectors(self, start: int, end: int, work: Path) -> None:
         """Input and expected beats into files, and what else the reference tells."""
@@ -270,6 +242,7 @@ class _Run:
                 self.progress("reference", last, len(self.given))
 
     def _simulate(self, what: str, jobs: list[Job], work: Path) -> list[dict[str, Any]]:
+        assert self.simulator is not None
         told = partial(self.progress, what)
         return simulate(self.simulator, jobs, self.directory, work, data=work, progress=told)
 
@@ -289,6 +262,12 @@ class _Run:
 
     def verdict(self) -> Verdict:
         """All rounds together."""
+        hls = self.hls
+        wrong_of, mismatch = self.wrong_of, self.mismatch
+        if hls is not None:
+            self.wrong |= hls.wrong
+            wrong_of = [a | b for a, b in zip(wrong_of, hls.wrong_of, strict=True)]
+            mismatch = mismatch or hls.mismatch
         plain = shards.total(self.plain)
         every = shards.total(self.plain + self.stalled)
         frames = len(self.given)
@@ -307,16 +286,16 @@ class _Run:
                 "seed": self.seed,
             }
         told = None if self.original is None else self.original.told()
-        if self.mismatch is None:
+        if self.simulator is not None and self.mismatch is None:
             shutil.rmtree(self.directory / "verify", ignore_errors=True)  # of an earlier run
         return Verdict(
             frames=frames,
             equal=frames - len(self.wrong),
             outputs=[
                 {"name": entry["name"], "equal": frames - len(wrong)}
-                for entry, wrong in zip(self.build["outputs"], self.wrong_of, strict=True)
+                for entry, wrong in zip(self.build["outputs"], wrong_of, strict=True)
             ],
-            all_equal=not self.wrong and not every["errors"],
+            all_equal=not self.wrong and not every["errors"] and not (hls and hls.warning),
             interval=plain["interval_max"],
             interval_min=plain["interval_min"],
             interval_predicted=int(self.build["interval"]),
@@ -330,9 +309,10 @@ class _Run:
             seconds_reference=round(self.seconds["reference"], 3),
             seconds_sim=round(self.seconds["sim"], 3),
             stalls=stalls,
-            mismatch=None if self.mismatch is None else self.mismatch.as_json(),
+            mismatch=None if mismatch is None else mismatch.as_json(),
             interval_mean=plain["interval_mean"],
             interval_worst=int(self.build["interval"]) if hangs_on_data else None,
-            late=shards.late(self.build, self.plain) if hangs_on_data else None,
+            late=shards.late(self.build, self.plain) if hangs_on_data and self.plain else None,
             early=self.left_early / frames if has_exit(self.graph.outputs[0]) else None,
+            hls=None if hls is None else hls.told(),
         )

@@ -1,4 +1,4 @@
-"""``gatesmith verify``: real data through the generated RTL, every output bit against NumPy."""
+"""``gatesmith verify``: real data through the generated RTL or HLS, every bit against NumPy."""
 
 from __future__ import annotations
 
@@ -31,9 +31,13 @@ def verify(
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Labels for top-1: .npy, or IDX, .gz too.")
     ] = None,
+    hls: Annotated[
+        bool, typer.Option("--hls", help="Run the HLS C++ with g++, not the RTL in Verilator.")
+    ] = False,
+    rtl: Annotated[bool, typer.Option("--rtl", help="With --hls: the RTL as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run data through the RTL and compare every bit.
+    """Run data through the RTL, or the HLS C++, and compare every bit.
 
     Simulates the core in Verilator; exit code 0 only if every frame equals the reference.
     """
@@ -41,7 +45,14 @@ def verify(
 
     with only_json(as_json), progress(hidden=as_json) as report:
         verdict = verify_build(
-            folder, data, frames=frames, stall=stall, labels=labels, progress=report
+            folder,
+            data,
+            frames=frames,
+            stall=stall,
+            labels=labels,
+            rtl=rtl or not hls,
+            hls=hls,
+            progress=report,
         )
     result = verdict.as_json()
     if as_json:
@@ -62,7 +73,11 @@ def _show(result: Mapping[str, Any]) -> None:
         if found is not None:
             agreed = "as predicted" if found == predicted else f"[red]predicted {predicted}[/]"
             out.print(f"{what:13}{found} cycles, {agreed}")
-    out.print(f"{'simulated':13}{cells(result['cycles'])[0]} cycles in {result['seconds_sim']} s")
+    if result["cycles"]:
+        cycles = cells(result["cycles"])[0]
+        out.print(f"{'simulated':13}{cycles} cycles in {result['seconds_sim']} s")
+    if result["hls"] is not None:
+        _show_hls(result["hls"])
     stalls = result["stalls"]
     if stalls:
         words = "right" if stalls["equal"] else "[red]wrong[/]"
@@ -83,6 +98,16 @@ def _show(result: Mapping[str, Any]) -> None:
             out.print(f"{'output':13}{name}: {right} equal")
     colour = "green" if result["all_equal"] else "bold red"
     out.print(f"[{colour}]{equal} of {frames} frames equal[/]")
+
+
+def _show_hls(hls: Mapping[str, Any]) -> None:
+    """C simulation of the HLS project."""
+    out = console()
+    equal, frames = cells(hls["equal"], hls["frames"])
+    seconds = f"{hls['seconds_sim']} s, compiled in {hls['seconds_compile']} s"
+    out.print(f"{'HLS':13}{equal} of {frames} frames equal in C simulation, {seconds}")
+    if hls["warning"]:
+        out.print(f"[red]{'HLS':13}[/]{cells(hls['warning'])[0]}", soft_wrap=True)
 
 
 def _show_varying(result: Mapping[str, Any]) -> None:

@@ -74,3 +74,55 @@ def test_times_of_a_run_give_mean_and_ends() -> None:
     total = shards.total([told | part for part in parts])
     assert total["interval_mean"] == 17 / 3
     assert (total["interval_min"], total["interval_max"]) == (3, 9)
+
+
+HLS = {
+    "frames": 1000,
+    "equal": 1000,
+    "all_equal": True,
+    "seconds_compile": 8.25,
+    "seconds_sim": 2.5,
+    "warning": None,
+    "mismatch": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("options", "rtl", "hls"),
+    [([], True, False), (["--hls"], False, True), (["--hls", "--rtl"], True, True)],
+)
+def test_hls_alone_or_with_the_rtl(
+    options: list[str],
+    rtl: bool,
+    hls: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[tuple[bool, bool]] = []
+
+    def verify(*_args: Any, **given: Any) -> Verdict:
+        asked.append((given["rtl"], given["hls"]))
+        cycles = {} if given["rtl"] else {"cycles": 0, "interval": None, "latency": None}
+        return verdict(**cycles, hls=HLS if given["hls"] else None)
+
+    monkeypatch.setattr(gatesmith.api, "verify", verify, raising=False)
+    assert main(["verify", "out", "--data", "x.npz", *options]) == 0
+    assert asked == [(rtl, hls)]
+    text = capsys.readouterr().out
+    told = "HLS          1,000 of 1,000 frames equal in C simulation, 2.5 s, compiled in 8.25 s"
+    assert (told in text) == hls
+    assert ("simulated" in text) == rtl
+    assert ("as predicted" in text) == rtl
+
+
+def test_what_the_streams_complain_about_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warned = {**HLS, "all_equal": False, "warning": "WARNING: a stream is read while empty"}
+
+    def verify(*_args: Any, **_options: Any) -> Verdict:
+        return verdict(all_equal=False, hls=warned)
+
+    monkeypatch.setattr(gatesmith.api, "verify", verify, raising=False)
+    assert main(["verify", "out", "--data", "x.npz", "--hls"]) == 1
+    assert "HLS          WARNING: a stream is read while empty" in capsys.readouterr().out
