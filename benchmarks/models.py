@@ -1,9 +1,10 @@
 """Build and verify every model of ../shared/models; writes docs/models.md.
 
-    python benchmarks/models.py [--frames N] [--only NAME]
+    python benchmarks/models.py [--frames N] [--only NAME] [--hls]
 
-Each model is built with the options of the table, its data runs through the RTL in Verilator, and
-what the verifier says goes into the table; a model that is refused stands there with its errors.
+Each model is built with the options of the table, its data runs through the RTL in Verilator and
+through the HLS C++, and what the verifier says goes into the table; a model that is refused stands
+there with its errors. With --hls only the C simulation runs, and figures of the RTL stay.
 Data is that of ../shared/data, brought into the form that the model takes: see ``MODELS``.
 """
 
@@ -108,7 +109,15 @@ MODELS = (
 )
 
 
-def run(model: Model, most: int | None) -> dict[str, Any]:
+def c_simulation(build: Path, data: Path, frames: int, labels: Path | None) -> dict[str, Any]:
+    """What ``verify --hls`` says."""
+    verdict = gatesmith.verify(build, data, frames=frames, labels=labels, hls=True)
+    assert verdict.hls is not None
+    kept = ("frames", "equal", "all_equal", "seconds_compile", "seconds_sim")
+    return {key: verdict.hls[key] for key in kept} | {"top1": verdict.top1}
+
+
+def run(model: Model, most: int | None, *, hls_only: bool = False) -> dict[str, Any]:
     """One row as plain values."""
     path = SHARED / "models" / model.file
     row: dict[str, Any] = {"model": model.file, "options": model.options}
@@ -125,6 +134,9 @@ def run(model: Model, most: int | None) -> dict[str, Any]:
         row["cost"] = built.content["cost"]
         data, labels = model.data(folder)
         frames = min(model.frames, most) if most else model.frames
+        row["hls"] = c_simulation(folder / "build", data, frames, labels)
+        if hls_only:
+            return row
         verdict = gatesmith.verify(
             folder / "build", data, frames=frames, stall=model.stall, labels=labels
         )
@@ -175,8 +187,8 @@ def page(rows: list[dict[str, Any]]) -> str:
         "float32 rounding accounts for. LUT, DSP and block-RAM bits are estimates.",
         "",
         "| model | data | frames equal | top-1, original's | interval | latency "
-        "| LUT, DSP, RAM bits | unexplained | verdict |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| LUT, DSP, RAM bits | unexplained | verdict | HLS C simulation: equal, seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         if row["verdict"] == "refused":
@@ -189,7 +201,7 @@ def page(rows: list[dict[str, Any]]) -> str:
             f"| {row['model']} | {row['data']}{', stalls' if row['stall'] else ''} "
             f"| {row['equal']:,} of {row['frames']:,} | {top1} | {pair(row['interval'])} "
             f"| {pair(row['latency'])} | {cost['lut']:,}, {cost['dsp']:,}, {cost['ram_bits']:,} "
-            f"| {row['unexplained']} | {row['verdict']} |"
+            f"| {row['unexplained']} | {row['verdict']} | {simulated(row.get('hls'))} |"
         )
     lines += ["", *(f"{row['model']}: {row['golden']}." for row in rows if row.get("golden"))]
     lines += ["", "## Refused", ""]
@@ -200,6 +212,13 @@ def page(rows: list[dict[str, Any]]) -> str:
     options = [f"`{row['model']}` {row['options']}" for row in rows if row["options"]]
     lines += ["", "Options, where not the defaults: " + "; ".join(options) + "."]
     return "\n".join(lines) + "\n"
+
+
+def simulated(hls: dict[str, Any] | None) -> str:
+    """Frames and seconds of the C simulation."""
+    if hls is None:
+        return "not run"
+    return f"{hls['equal']:,} of {hls['frames']:,}, {hls['seconds_sim']}"
 
 
 def pair(values: list[int | None]) -> str:
@@ -213,13 +232,15 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", type=int)
     parser.add_argument("--only", action="append")
+    parser.add_argument("--hls", action="store_true")
     given = parser.parse_args()
     rows = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
     known = {row["model"]: row for row in rows}
     for model in MODELS:
         if given.only and not any(word in model.file for word in given.only):
             continue
-        known[model.file] = run(model, given.frames)
+        found = run(model, given.frames, hls_only=given.hls)
+        known[model.file] = known.get(model.file, {}) | found if given.hls else found
         print(json.dumps(known[model.file]), flush=True)
         ordered = [known[m.file] for m in MODELS if m.file in known]
         RESULTS.write_text(json.dumps(ordered, indent=1) + "\n", "utf-8")

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from one_thread import gatesmith
+
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks/results/pruning.json"
+RECIPES = ROOT / "benchmarks/results/compression.json"
+CORES = ROOT / "benchmarks/results/pruned-cores.json"
 PAGE = ROOT / "docs/pruning.md"
 SEEDS = (0, 1, 2)
 
@@ -59,31 +60,61 @@ class Case:
     seeds: tuple[int, ...] = SEEDS
 
 
-CIFAR_TUNED = ("--train", "20", "--lr", "3e-3", "--augment", "crop-flip", "--bf16")
+CIFAR_TEACHING = ("--distill", "0.7", "--augment", "crop-flip", "--bf16")
+CIFAR_TUNED = ("--train", "40", "--lr", "3e-3", *CIFAR_TEACHING)
+
+
+def _layers(ratios: Mapping[str, float]) -> tuple[str, ...]:
+    """Part of each layer that goes, as options."""
+    return tuple(word for pair in ratios.items() for word in ("--layer", "{}={:g}".format(*pair)))
+
 
 CASES = {
     "resnet8-half": Case(
         "resnet8",
         "cifar",
-        "half of the multiplications, channels",
-        ("--ratio", "0.5", "--round", "2", *CIFAR_TUNED),
+        "half of the multiplications, channels: most of those of the large images",
+        (
+            *_layers(
+                {
+                    "n0_Conv": 0.25,
+                    "n3_body_body_0_Conv": 0.625,
+                    "n4_body_body_0_Conv": 0.25,
+                    "n4_body_body_3_Conv": 0.1875,
+                    "n5_body_body_0_Conv": 0.25,
+                    "n5_body_body_3_Conv": 0.1875,
+                }
+            ),
+            *("--round", "2", *CIFAR_TUNED),
+        ),
+        "-1.0",
+        (0,),
+    ),
+    "resnet8-nm": Case(
+        "resnet8",
+        "cifar",
+        "half of the multiplications, 2 of every 4",
+        ("--kind", "nm", "--train", "30", "--lr", "2e-3", *CIFAR_TEACHING),
         "-1.0",
     ),
     "mnist-cnn-80": Case(
         "mnist_cnn",
         "mnist",
-        "80 % of the parameters, channels",
+        "80 % of the parameters, channels: most of those that the dense layer reads",
         (
-            "--ratio",
-            "0.8",
-            "--of",
-            "parameters",
-            "--train",
-            "6",
-            "--lr",
-            "2e-3",
-            "--augment",
-            "crop:1",
+            *_layers({"n0_Conv": 0.25, "n4_Conv": 0.5, "n8_Conv": 0.8125}),
+            *("--round", "1", "--train", "20", "--lr", "3e-3"),
+            *("--distill", "0.7", "--augment", "crop:1"),
+        ),
+        "-0.3",
+    ),
+    "mnist-cnn-80-zeros": Case(
+        "mnist_cnn",
+        "mnist",
+        "80 % of the weights, single ones",
+        (
+            *("--kind", "unstructured", "--ratio", "0.8"),
+            *("--train", "4", "--lr", "1e-3", "--augment", "crop:1"),
         ),
         "-0.3",
     ),
@@ -115,27 +146,15 @@ def run(name: str, seed: int, floats: Path, data: Path) -> dict[str, Any]:
     images = [word if word.startswith("--") else str(data / word) for word in IMAGES[case.data]]
     out = floats / f"{name}_s{seed}.onnx"
     words = ["prune", str(floats / f"{case.network}_s{seed}.onnx"), *images]
-    words += ["--input", "u8:1/255", *case.options, "--seed", str(seed), "-o", str(out), "--json"]
-    threads = {key: "1" for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    before = os.getloadavg()[0]
-    done = subprocess.run(
-        [sys.executable, "-m", "gatesmith", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | threads,
-        cwd=ROOT,
-    )
-    if done.returncode:
-        raise SystemExit(f"{name}, seed {seed}: {done.stderr[-2000:]}")
-    found = json.loads(done.stdout)
+    words += ["--input", "u8:1/255", *case.options, "--seed", str(seed), "-o", str(out)]
+    found, load = gatesmith(f"{name}, seed {seed}", words)
     kept = ("accuracy_before", "accuracy_after", "parameters_before", "parameters_after")
     kept += ("macs_before", "macs_after", "hardware_before", "hardware_after")
     kept += ("seconds", "frames", "steps", "epochs", "removed", "notes")
     return {
         **{key: found[key] for key in kept},
         "options": list(case.options),
-        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+        "load": load,
     }
 
 
@@ -204,7 +223,70 @@ def table(results: dict[str, Any]) -> str:
     lines += [
         f"- {CASES[n].network}, {CASES[n].what}: `{' '.join(CASES[n].options)}`" for n in results
     ]
+    lines += [*_recipes(), *_cores()]
     return "\n".join(lines) + "\n"
+
+
+def _recipes() -> list[str]:
+    """What benchmarks/compression.py found: every stage of every recipe."""
+    if not RECIPES.exists():
+        return []
+    lines = [
+        "",
+        "## Recipes",
+        "",
+        "Written by `python benchmarks/compression.py`: `gatesmith compress`, benchmarks/recipes.",
+        "*Smaller* is against the float32 weights of the network as it came; weight bits are codes",
+        "with their tables.",
+        "",
+        "| recipe | stage | accuracy, % | parameters | weight bits | smaller | seconds |",
+        "|" + " --- |" * 7,
+    ]
+    for name, found in json.loads(RECIPES.read_text()).items():
+        for stage in found["stages"]:
+            accuracy = stage["accuracy"]
+            cells = (
+                name,
+                stage["name"],
+                "" if accuracy is None else f"{100 * accuracy:.2f}",
+                f"{stage['parameters']:,}",
+                f"{stage['weight_bits']:,}",
+                f"{stage['compression_ratio']:.1f}x",
+                f"{stage['seconds']:.0f}",
+            )
+            lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def _cores() -> list[str]:
+    """What benchmarks/pruned_cores.py found: RTL of pruned real networks."""
+    if not CORES.exists():
+        return []
+    lines = [
+        "",
+        "## Cores",
+        "",
+        "Written by `python benchmarks/pruned_cores.py`: half of the multiplications cut by l2,",
+        "int8, random frames in Verilator under random stalls, compared with NumPy bit by bit.",
+        "",
+        "| network | multiplications | parameters | frames equal | interval (predicted)"
+        " | unexplained |",
+        "|" + " --- |" * 6,
+    ]
+    for name, row in json.loads(CORES.read_text()).items():
+        if "refused" in row:
+            lines.append(f"| {name} | refused: {row['refused'].splitlines()[0]} | | | | |")
+            continue
+        cells = (
+            name,
+            f"{row['macs_before']:,} to {row['macs_after']:,}",
+            f"{row['parameters_before']:,} to {row['parameters_after']:,}",
+            f"{row['equal']} of {row['frames']}",
+            f"{row['interval']:,} ({row['interval_predicted']:,})",
+            str(row["unexplained"]),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
 
 
 def _left(rows: list[dict[str, Any]], key: str) -> str:

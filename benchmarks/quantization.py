@@ -12,15 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+from one_thread import gatesmith
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks/results/quantization.json"
@@ -113,7 +112,7 @@ CASES = {
         "cnv",
         "cifar",
         "bipolar",
-        trained("bipolar", "bipolar", 12, "--augment", "crop-flip"),
+        trained("bipolar", "bipolar", 40, "--lr", "2e-3", "--augment", "crop-flip", "--bf16"),
         "84.2 % published",
         (0,),
     ),
@@ -128,16 +127,8 @@ def run(name: str, seed: int, floats: Path, data: Path) -> dict[str, Any]:
     ]
     out = floats / f"{name}_s{seed}.onnx"
     words = ["quantize", str(floats / f"{case.network}_s{seed}.onnx"), *images]
-    words += ["--input", "u8:1/255", *case.options, "--seed", str(seed), "-o", str(out), "--json"]
-    command = [sys.executable, "-m", "gatesmith", *words]
-    threads = {key: "1" for key in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    before = os.getloadavg()[0]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=os.environ | threads, cwd=ROOT
-    )
-    if done.returncode:
-        raise SystemExit(f"{name}, seed {seed}: {done.stderr[-2000:]}")
-    found = json.loads(done.stdout)
+    words += ["--input", "u8:1/255", *case.options, "--seed", str(seed), "-o", str(out)]
+    found, load = gatesmith(f"{name}, seed {seed}", words)
     kept = ("accuracy_float", "accuracy_quantized", "seconds", "frames", "steps", "epochs", "notes")
     bits = [(row["name"], row["weight_bits"], row["activation_bits"]) for row in found["layers"]]
     return {
@@ -146,7 +137,7 @@ def run(name: str, seed: int, floats: Path, data: Path) -> dict[str, Any]:
         "bits": bits,
         "weight_memory_bits": sum(row["memory_bits"] for row in found["layers"]),
         "cost": (found["budget"] or {}).get("cost"),
-        "load": [round(before, 1), round(os.getloadavg()[0], 1)],
+        "load": load,
     }
 
 
