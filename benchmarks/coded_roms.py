@@ -6,7 +6,7 @@ Each network is pruned by magnitude, layer by layer, and quantized without train
 have the statistics of such networks, its accuracy is not the point and is not measured. Its layers
 are folded for one number of cycles a frame; each is built at that fold with every ROM that takes
 it. A row tells bits stored, block RAMs of 18 kbit as counted by the blocks, and the cost by
-formula; with --synthesis also cells that Yosys finds (rtl_tests/cells.py) of the whole unit, of up
+formula; with --synthesis also cells that Yosys finds (synthesis/cells.py) of the whole unit, of up
 to 100,000 weights, and for Huffman of one decoder. ``large`` is no network but one layer of random
 weights as large as one of a VGG network. Writes benchmarks/results/coded-roms.json; names make only
 these again.
@@ -49,8 +49,8 @@ from gatesmith.quant.prepare.channels_last import channels_last
 from gatesmith.quant.prepare.fold_affine import fold_affine
 from gatesmith.quantizing.run import quantize
 from gatesmith.quantizing.settings import Settings
-from gatesmith.rtl_tests.cells import FLOW
-from gatesmith.rtl_tests.lint import YOSYS
+from gatesmith.synthesis.cells import FLOW
+from gatesmith.synthesis.yosys import YOSYS
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks/results/coded-roms.json"

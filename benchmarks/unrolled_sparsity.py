@@ -4,8 +4,8 @@
 
 Two layers with random weights, evenly distributed over the weights that are not zero; the sparser
 ones are the dense ones with more weights set to zero, unstructured. A row tells what Yosys made of
-the generated modules (rtl_tests/cells.py has its steps), what the formula predicts, and the part of
-the dense layer's LUTs. Writes benchmarks/results/unrolled-sparsity.json.
+the generated modules (gatesmith/synthesis/cells.py has its steps), what the formula predicts, and
+the part of the dense layer's LUTs. Writes benchmarks/results/unrolled-sparsity.json.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
 from gatesmith.codegen.stream import Stream
 from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType
 from gatesmith.ops.dense import Dense
-from gatesmith.rtl_tests.cells import FLOW, measure
+from gatesmith.synthesis.cells import FLOW, measure
 
 I4, U4 = IntType(-8, 7), IntType(0, 15)
 LAYERS = {

@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gatesmith.api import bench, build, compress, hls4ml, inspect, prune, quantize, verify
+    from gatesmith.api import (
+        bench,
+        build,
+        compress,
+        hls4ml,
+        inspect,
+        prune,
+        quantize,
+        synth,
+        verify,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -17,6 +27,7 @@ __all__ = [
     "inspect",
     "prune",
     "quantize",
+    "synth",
     "verify",
 ]
 

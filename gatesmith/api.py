@@ -1,4 +1,4 @@
-"""The commands as Python functions: ``gatesmith.quantize``, ``build``, ``verify``, ``bench``."""
+"""The commands as Python functions: ``gatesmith.quantize``, ``build``, ``verify``, ``synth`` ..."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gatesmith.hls4ml_bridge.result import Bridged
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
+    from gatesmith.synthesis.run import Synthesised
 
 
 def build(
@@ -325,6 +326,23 @@ def bench(
     found = run(place, data, settings, progress)
     files.write(found)
     return found
+
+
+def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:
+    """Synthesise a build with Yosys, place it with nextpnr; the report goes to FOLDER/synth.
+
+    Args:
+        folder: What build wrote.
+        device: One of :func:`gatesmith.synthesis.devices.devices`.
+        progress: Told what is being done.
+        options: Fields of :class:`gatesmith.synthesis.settings.Settings`.
+
+    Errors: ``synth.*``, ``cli.bad-value``.
+    """
+    from gatesmith.synthesis.run import synth as run
+    from gatesmith.synthesis.settings import Settings
+
+    return run(folder, device, Settings(**options), progress)
 
 
 class _Original:

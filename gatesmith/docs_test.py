@@ -18,10 +18,10 @@ DOCS = ROOT / "docs"
 SOURCES = ("gatesmith", "frontend", "prune", "quant", "codegen", "cpu_gpu_baselines", "rtl_tests")
 AREAS = (
     *("frontend", "prune", "quant", "codegen", "build", "cli", "verify", "ir", "float"),
-    *("bench", "compress", "data", "hls", "quantize", "report"),
+    *("bench", "compress", "data", "hls", "quantize", "report", "synth"),
 )
 CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
-NO_CODES = {"bench.py", "build.json", "report.html"}
+NO_CODES = {"bench.h", "bench.py", "build.json", "report.html", "report.json"}
 HELPERS = {
     "frontend/call.py": ("frontend", "error", 0, "frontend."),
     "rtl_tests/dataset.py": ("rtl_tests/dataset.py", "_refuse", 1, "verify.data-"),

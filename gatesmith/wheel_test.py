@@ -37,6 +37,7 @@ def test_wheel_builds_and_runs_elsewhere(tmp_path: Path) -> None:
     templates = [p for p in (ROOT / "templates").rglob("*") if p.is_file()]
     wanted = {f"gatesmith/{p.relative_to(ROOT)}" for p in templates if "__pycache__" not in p.parts}
     wanted |= {"gatesmith/constraints.txt", "gatesmith/py.typed", "gatesmith/rtl_tests/verify.py"}
+    wanted |= {f"gatesmith/synthesis/devices/{family}.toml" for family in ("ecp5", "xcup")}
     assert wanted - names == set()
 
     (tmp_path / "digits.onnx").write_bytes(

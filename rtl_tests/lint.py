@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gatesmith.synthesis.yosys import YOSYS
 from gatesmith.templates.tb import toolchain
 
 
@@ -102,7 +103,7 @@ def _slang(sources: Sequence[Path], top: str) -> Report:
     return Report(_paragraphs(text, code))
 
 
-# slang and yosys print where Python cannot catch it, so each runs in a process of its own.
+# It prints where Python cannot catch it, so it runs in a process of its own.
 SLANG = """
 import sys
 import pyslang
@@ -118,14 +119,6 @@ for found in driver.createCompilation().getAllDiagnostics():
     if engine.getSeverity(found.code, found.location) != pyslang.DiagnosticSeverity.Ignored:
         engine.issue(found)
 print(driver.textDiagClient.getString(), end="")
-"""
-
-YOSYS = """
-import sys
-from pyosys import libyosys
-design = libyosys.Design()
-for command in sys.argv[1:]:
-    libyosys.run_pass(command, design)
 """
 
 

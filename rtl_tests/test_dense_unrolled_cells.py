@@ -10,7 +10,7 @@ from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
 from gatesmith.codegen.stream import Stream
 from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType
 from gatesmith.ops.dense import Dense
-from gatesmith.rtl_tests.cells import measure
+from gatesmith.synthesis.cells import measure
 
 pytest.importorskip("pyosys")
 

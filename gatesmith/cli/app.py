@@ -15,6 +15,7 @@ from gatesmith.cli.hls4ml import hls4ml
 from gatesmith.cli.inspect import inspect
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
+from gatesmith.cli.synth import synth
 from gatesmith.cli.verify import verify
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, prune, quantize, compress, build, verify, hls4ml, bench):
+for command in (doctor, inspect, prune, quantize, compress, build, verify, synth, hls4ml, bench):
     app.command()(command)
 
 

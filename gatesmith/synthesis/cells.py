@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gatesmith.codegen.cost import Cost
-from gatesmith.rtl_tests.lint import YOSYS
+from gatesmith.synthesis.yosys import YOSYS
 from gatesmith.templates.tb import toolchain
 
 FLOW = (

@@ -1,0 +1,117 @@
+"""``gatesmith synth``: what the core takes on an FPGA, by Yosys, and how fast, by nextpnr."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gatesmith.cli.output import AsJson, cells, console, only_json, print_json, progress, table
+
+
+def synth(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What gatesmith build wrote.")],
+    device: Annotated[str, typer.Option(metavar="NAME", help="ecp5-85k, ice40-hx8k, xcup, ...")],
+    place: Annotated[
+        bool, typer.Option("--place", help="Place and route with nextpnr: the clock rate.")
+    ] = False,
+    freq: Annotated[
+        float, typer.Option(metavar="MHZ", help="Clock that the placement tries to reach.")
+    ] = 100.0,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the placement.")] = 1,
+    stages: Annotated[
+        bool, typer.Option("--stages/--no-stages", help="Each stage by itself, too.")
+    ] = True,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", help="Longest time of one program, seconds.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(metavar="N", help="Programs at a time; one a core by default.")
+    ] = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Run also where the prediction does not fit.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Synthesise the core for an FPGA and compare with the predicted cost.
+
+    The report goes to DIR/synth/NAME.json.
+    """
+    from gatesmith.api import synth as run
+
+    with only_json(as_json), progress(hidden=as_json) as show:
+        found = run(
+            folder,
+            device,
+            place=place,
+            freq=freq,
+            seed=seed,
+            stages=stages,
+            timeout=timeout,
+            jobs=jobs,
+            anyway=anyway,
+            progress=show,
+        )
+    result = found.as_json()
+    if as_json:
+        print_json(result)
+    else:
+        _show(result)
+
+
+NUMBERS = ("LUT", "predicted", "LUT memory", "carry", "FF", "predicted", "DSP", "block RAM kbit")
+
+
+def _show(result: Mapping[str, Any]) -> None:
+    out = console()
+    about = result["device"]
+    rows = table(f"{result['design']} on {about['about']}", ("stage", "kind", "from"), NUMBERS)
+    for stage in result["stages"] or ():
+        rows.add_row(*cells(stage["name"], stage["kind"], stage["origin"]), *_numbers(stage))
+    if result["stages"]:
+        rows.add_section()
+    rows.add_row(*cells("in all, flattened", None, None), *_numbers(result))
+    rows.add_row(*cells("of the device", None, None), *_shares(result))
+    out.print(rows)
+    sizes = ", ".join(f"{number:,} LUT{size}" for size, number in result["lut_by_size"].items())
+    out.print(f"{'LUTs':10}{sizes}; predicted for 6-input LUTs")
+    if result["other"]:
+        out.print(f"{'other':10}{cells(result['other'])[0]}", soft_wrap=True)
+    if not result["fits"]:
+        out.print(f"[red]{'fit':10}[/]the design does not fit {about['name']}")
+    if result["place"] is not None:
+        _show_place(result["fmax_mhz"], result["place"])
+    out.print(f"{'tools':10}{result['yosys']}, {cells(result['command'])[0]}", soft_wrap=True)
+    out.print(f"{'wrote':10}{cells(result['report'])[0]}", soft_wrap=True)
+
+
+def _numbers(row: Mapping[str, Any]) -> tuple[str, ...]:
+    luts = (row["lut"], row["lut_predicted"], row["lut_memory"], row["carry"])
+    return cells(*luts, row["ff"], row["ff_predicted"], row["dsp"], row["bram_kbits"])
+
+
+def _shares(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """Parts of the device; LUTs with those of memory and carry."""
+    there = result["device"]["capacity"]
+
+    def share(key: str, of: str) -> str | None:
+        return f"{100 * result[key] / there[of]:.1f} %" if there[of] else None
+
+    luts, ffs = share("lut_sites", "lut"), share("ff", "ff")
+    blocks = (share("dsp", "dsp"), share("bram_kbits", "bram_kbits"))
+    return cells(luts, None, None, None, ffs, None, *blocks)
+
+
+def _show_place(fmax: float | None, place: Mapping[str, Any]) -> None:
+    out = console()
+    if fmax is None:
+        out.print(f"{'clock':10}no path between flip-flops")
+        return
+    out.print(f"{'clock':10}{fmax:g} MHz (tried {place['freq_mhz']:g}, seed {place['seed']})")
+    path = place["critical_path"]
+    if path is not None:
+        through = " -> ".join(path["through"])
+        times = f"{path['ns']:g} ns: {path['logic_ns']:g} logic, {path['routing_ns']:g} routing"
+        out.print(f"{'critical':10}{cells(through)[0]}; {times}", soft_wrap=True)
