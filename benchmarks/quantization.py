@@ -111,7 +111,7 @@ CASES = {
     "cnv-bipolar": Case(
         "cnv",
         "cifar",
-        "bipolar",
+        "bipolar, half of the published width, 25,000 images",
         trained("bipolar", "bipolar", 40, "--lr", "2e-3", "--augment", "crop-flip", "--bf16"),
         "84.2 % published",
         (0,),
