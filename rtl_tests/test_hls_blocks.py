@@ -51,6 +51,7 @@ def concrete() -> set[type[Any]]:
         stage
         for stage in subclasses(Stage)
         if stage.__module__.startswith("gatesmith.codegen.")
+        and not stage.__module__.endswith("_test")  # another test's, in the same process
         and getattr(sys.modules[stage.__module__], stage.__name__) is stage
         and not inspect.isabstract(stage)
     }
