@@ -134,6 +134,8 @@ def _clamped(ctx: Context, node: Node, form: Form) -> Form | None:
     step = unit([v for pair in pairs for v in pair] + limits)
     mul = [int(m / step) for m, _ in pairs]
     add = [int(a / step) for _, a in pairs]
+    if max(abs(v).bit_length() for v in (*mul, *add)) > MOST_BITS:
+        return None  # constants of an Array are 64 bits
     x = form.base.type.int_elem
     ends = [m * n + a for m, a in zip(mul, add, strict=True) for n in (x.lo, x.hi)]
     lo, hi = (_within(end, clamp, step) for end in (min(ends), max(ends)))
