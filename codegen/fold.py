@@ -1,19 +1,25 @@
 """Folding: how many outputs (PE) and inputs (SIMD) of each matrix-vector unit work side by side.
 
-For a target of C cycles a frame the layers are independent: each takes the cheapest unit and
-(PE, SIMD) with ``cycles <= C``. The search tries them all, so it is exact for the cost formulas of
-the blocks; width converters are not weighed. What the user wishes for a layer is in wish.py.
+For a target of C cycles a frame every layer may be built in any way with ``cycles <= C``. What
+a way costs hangs on the layer alone, but for what stands between two layers at the lanes of both:
+converters, buffers, element-wise layers. All ways and all of that are weighed together, so that
+the choice is the cheapest there is by the cost formulas of the blocks, FIFOs aside (fold_model.py).
+What the user wishes for a layer is in wish.py; targets that are no cycles in fold_search.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fold_model import Choice, Memory
 from gatesmith.codegen.gather import granularity
+from gatesmith.codegen.lane_costs import RESOURCES
 from gatesmith.codegen.matrix_unit import Fold, Naming
-from gatesmith.codegen.matrix_units import UNITS, fold_cycles, layer_of
+from gatesmith.codegen.matrix_units import UNITS, layer_of
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.wish import Wish, wished
@@ -43,11 +49,14 @@ class Target:
         cycles: Most clock cycles a frame; None lets us choose, see DEFAULT_CYCLES.
         by_hand: Wishes by layer: the name in the IR or of the ONNX node; later ones win.
         said: How the target was given, for messages.
+        unrolled: Whether layers may be unrolled unasked. That looks at the actual weights: not for
+            networks whose costs are only to be compared.
     """
 
     cycles: int | None = None
     by_hand: Mapping[str, Wish] = field(default_factory=dict)
     said: str = "the default target"
+    unrolled: bool = False
 
 
 def price(cost: Cost) -> float:
@@ -55,23 +64,47 @@ def price(cost: Cost) -> float:
     return cost.lut + 0.25 * cost.ff + 100 * cost.dsp + 0.011 * cost.ram_bits
 
 
+PRICES = np.array(
+    [{"lut": 1, "ff": 0.25, "dsp": 100, "ram_bits": 0.011}.get(r, 0) for r in RESOURCES]
+)
+"""The weights of :func:`price`, for amounts."""
+
+
 def choose_folds(graph: Graph, target: Target) -> dict[Node, Fold]:
-    """Fold of every Dense. Errors: ``codegen.fold``, ``codegen.target``; all of them at once."""
-    layers = [node for node in graph if isinstance(node.op, Dense)]
-    errors: list[UserError] = []
-    cycles = budget(graph, target)
-    wishes = wished(layers, target.by_hand, cycles, errors)
-    folds: dict[Node, Fold] = {}
-    behind = {n.args[0]: n for n in graph if isinstance(n.op, Threshold)}
-    for node in layers:
-        wish = wishes.get(node, Wish())
-        fold = _cheapest(node, behind.get(node), cycles, wish)
-        if fold is None:
-            errors.append(_out_of_reach(node, cycles, wish, target))
-        else:
-            folds[node] = fold
+    """Fold of every Dense. Errors: as of :func:`cheapest`."""
+    return {node: taken.fold for node, taken in cheapest(graph, target).taken.items()}
+
+
+def cheapest(graph: Graph, target: Target) -> Choice:
+    """The folds with the least price for the cycles of a target, found together.
+
+    Errors: ``codegen.fold``, ``codegen.unit``, ``codegen.target``; all of them at once.
+    """
+    cycles, errors = budget(graph, target), list[UserError]()
+    memory = memory_of(graph, target, cycles, errors)
+    errors += out_of_reach(memory, cycles, target)
     raise_all(errors)
-    return folds
+    choice = memory.model(cycles).choose(PRICES)
+    assert choice is not None, "every layer has a fold, and lanes can always be converted"
+    return choice
+
+
+def memory_of(graph: Graph, target: Target, cycles: int, errors: list[UserError]) -> Memory:
+    """What the search looks at; wishes that cannot be go to ``errors``."""
+    layers = [node for node in graph if isinstance(node.op, Dense)]
+    wishes = wished(layers, target.by_hand, cycles, errors)
+    return Memory(graph, wishes, unrolled=target.unrolled)
+
+
+def out_of_reach(memory: Memory, cycles: int, target: Target) -> list[UserError]:
+    """Layers that no fold makes as quick as these cycles a frame."""
+    errors = []
+    for node in memory.dense:
+        options = memory.options(node, cycles)
+        if not options.allowed(cycles).any():
+            wish = memory.wishes.get(node, Wish())
+            errors.append(_out_of_reach(node, int(options.cycles.min()), wish, target))
+    return errors
 
 
 def budget(graph: Graph, target: Target) -> int:
@@ -119,33 +152,6 @@ def fewest_cycles(node: Node) -> int:
             return node.type.vectors
 
 
-def _cheapest(node: Node, threshold: Node | None, cycles: int, wish: Wish) -> Fold | None:
-    """The least price among all folds that meet the target; None when none does.
-
-    A fold named to the last number is taken whatever it takes.
-    """
-    best: tuple[float, Fold] | None = None
-    for fold in _candidates(node, cycles, wish):
-        if not wish.folds and fold_cycles(node, fold, cycles) > cycles:
-            continue
-        cost = price(fold_cost(node, threshold, fold, cycles))
-        if best is None or cost < best[0]:
-            best = cost, fold
-    return None if best is None else best[1]
-
-
-def _candidates(node: Node, cycles: int, wish: Wish) -> Iterable[Fold]:
-    """Folds of the units that may build a layer."""
-    layer = layer_of(node, cycles)
-    for unit in UNITS.values():
-        if wish.unit is None and not (unit.automatic or wish.rom is not None):
-            continue
-        if wish.unit not in (None, unit.name) or wish.rom_name not in unit.roms:
-            continue
-        if unit.refuses(layer, wish.rom_name) is None:
-            yield from filter(wish.allows, unit.folds(layer, wish.rom_name))
-
-
 def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None = None) -> Cost:
     """Cost of a Dense under a fold, with the Threshold behind it that runs at its lanes."""
     layer, unit = layer_of(node, cycles), UNITS[fold.unit]
@@ -160,8 +166,7 @@ def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None
     return dense.cost() + behind.cost()
 
 
-def _out_of_reach(node: Node, cycles: int, wish: Wish, target: Target) -> UserError:
-    least = min(fold_cycles(node, fold, cycles) for fold in _candidates(node, cycles, wish))
+def _out_of_reach(node: Node, least: int, wish: Wish, target: Target) -> UserError:
     why = f"a matrix-vector unit takes at least one cycle for each of the {least} vectors"
     if wish != Wish():
         why = f"built as {wish} it takes {least} cycles or more"

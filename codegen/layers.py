@@ -13,7 +13,7 @@ from gatesmith.codegen.matrix_units import UNITS, layer_of
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
-from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, Node, Op
+from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, Node, Op, TensorType
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.reshape import Reshape
@@ -139,16 +139,25 @@ def repeated(params: Array, times: int) -> Array:
 
 
 def lanes_in(graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int) -> int:
+    """Lanes of an input stream of a graph with these folds; see :func:`input_lanes`."""
+    lanes = (UNITS[folds[n].unit].lanes(layer_of(n, cycles), folds[n]) for n in graph if n in folds)
+    return input_lanes(node.type, next(lanes, None), cycles)
+
+
+def input_lanes(x: TensorType, first: int | None, cycles: int) -> int:
     """Lanes of an input stream: the fewest that do not slow the design down.
 
     Lanes in an integer ratio to the first unit's SIMD come first: their converter is a shift
     register.
+
+    Args:
+        x: Type of the input.
+        first: Lanes that the first matrix-vector unit reads; None where there is none.
+        cycles: Most cycles a frame.
     """
-    x = node.type
     # Beats inside one vector where they are wide enough, else beats that cross vectors.
     enough = [lanes for lanes in divisors(x.channels) if x.size // lanes <= cycles]
     enough = enough or [lanes for lanes in divisors(x.size) if x.size // lanes <= cycles]
-    lanes = (UNITS[folds[n].unit].lanes(layer_of(n, cycles), folds[n]) for n in graph if n in folds)
-    first = next(lanes, enough[0])
-    even = [n for n in enough if first % n == 0 or n % first == 0]
+    with_first = enough[0] if first is None else first
+    even = [n for n in enough if with_first % n == 0 or n % with_first == 0]
     return (even or enough)[0]

@@ -22,15 +22,13 @@ from gatesmith.codegen import (  # noqa: F401, registers the layers
 from gatesmith.codegen.builder import Builder
 from gatesmith.codegen.design import CorePort, Design
 from gatesmith.codegen.fold import Target
+from gatesmith.codegen.fold_options import MAX_WIDTH
 from gatesmith.codegen.layers import LAYERS, lanes_in
 from gatesmith.codegen.matrix_unit import Fold
 from gatesmith.codegen.matrix_units import fold_cycles
 from gatesmith.errors import UserError
 from gatesmith.ir import Graph, Node
 from gatesmith.ops.input import Input
-
-MAX_WIDTH = 1 << 16
-"""Widest stream that is emitted, in bits."""
 
 MAX_LUT = 4_000_000
 """Largest design that is emitted, in LUTs of the estimate: the largest FPGA there is."""
