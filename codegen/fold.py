@@ -51,12 +51,28 @@ class Target:
         said: How the target was given, for messages.
         unrolled: Whether layers may be unrolled unasked. That looks at the actual weights: not for
             networks whose costs are only to be compared.
+        limits: Most of resources (those of lane_costs.RESOURCES); None for no limit. Without any
+            other target the fastest design within them is wanted.
+        latency: Most cycles from the first beat of a frame in to its last one out.
     """
 
     cycles: int | None = None
     by_hand: Mapping[str, Wish] = field(default_factory=dict)
     said: str = "the default target"
     unrolled: bool = False
+    limits: Mapping[str, int] | None = None
+    latency: int | None = None
+
+    @property
+    def fastest(self) -> bool:
+        """Whether limits alone decide the speed."""
+        timed = self.cycles is not None or self.latency is not None
+        return self.limits is not None and not timed and not self.folded
+
+    @property
+    def folded(self) -> bool:
+        """Whether PE and SIMD of some layer were said."""
+        return any(wish.folds for wish in self.by_hand.values())
 
 
 def price(cost: Cost) -> float:
@@ -84,6 +100,11 @@ def cheapest(graph: Graph, target: Target) -> Choice:
     memory = memory_of(graph, target, cycles, errors)
     errors += out_of_reach(memory, cycles, target)
     raise_all(errors)
+    return cheapest_of(memory, cycles)
+
+
+def cheapest_of(memory: Memory, cycles: int) -> Choice:
+    """The cheapest folds at cycles a frame that are within reach."""
     choice = memory.model(cycles).choose(PRICES)
     assert choice is not None, "every layer has a fold, and lanes can always be converted"
     return choice

@@ -16,6 +16,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -189,7 +190,7 @@ class Memory:
                 case _:
                     where[node] = self._other(model, node, [where[arg] for arg in node.args])
         for node in self.graph.outputs:
-            self._each(model, where[node], lambda a, node=node: lane_costs.left(node, a))
+            self._each(model, where[node], partial(lane_costs.left, node))
         return model
 
     # ---- nodes ----------------------------------------------------------------------------------

@@ -32,8 +32,8 @@ UNASKED_DIGITS = 1 << 16
 """Signed digits of the largest layer that is unrolled unasked: more take minutes to look at."""
 
 LEAST_SHARED = 0.25
-"""Part of the additions that sharing never goes below: what the lower bound of an unrolled layer
-assumes. Measured adder graphs and shared popcounts keep half or more (docs/costs.md)."""
+"""Part of the additions that sharing is assumed never to go below, for the lower bound of an
+unrolled layer. An assumption, no proof: where an adder graph shares more, it may go unseen."""
 
 
 def candidates(

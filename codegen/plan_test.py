@@ -3,9 +3,10 @@ import pytest
 
 from gatesmith.codegen import top
 from gatesmith.codegen.fold import Target, choose_folds
+from gatesmith.codegen.fold_options import MAX_WIDTH
 from gatesmith.codegen.fold_test import network
 from gatesmith.codegen.matrix_unit import Fold
-from gatesmith.codegen.plan import MAX_WIDTH, check_target, plan
+from gatesmith.codegen.plan import check_target, plan
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.errors import UserError

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
-from gatesmith.codegen.fold import Target
 from gatesmith.codegen.wish import Wish
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
+from gatesmith.explain import explained
 from gatesmith.figures import operations, parameters
+from gatesmith.fold_target import Wanted, names_of, wishes_of
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.ir import Graph, Ints, IntType, Node, Values
@@ -19,6 +20,8 @@ from gatesmith.ops.const import Const
 from gatesmith.ops.input import Input
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
 from gatesmith.quant.with_exit import Exit
+from gatesmith.report.folds import FoldReport
+from gatesmith.report.write import check_report, write_report
 from gatesmith.rtl_tests.verify import Verdict, read_build
 from gatesmith.rtl_tests.verify import verify as run_verify
 
@@ -38,9 +41,14 @@ def build(
     cycles: int | None = None,
     fps: float | None = None,
     clock_mhz: float | None = None,
+    latency_us: float | None = None,
+    device: str | None = None,
+    budget: str | None = None,
+    unroll: str | Sequence[str] = (),
     fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
     input_spec: str | None = None,
     exit_at: str | None = None,
+    report: Path | None = None,
     dump_ir: tuple[str, ...] = (),
     progress: Progress = quiet,
 ) -> Built:
@@ -52,75 +60,90 @@ def build(
         cycles: Most clock cycles a frame.
         fps: Frames a second, with ``clock_mhz``.
         clock_mhz: Clock.
+        latency_us: Most microseconds from the first beat of a frame in to its last one out, with
+            ``clock_mhz``.
+        device: Name of an FPGA that the design has to fit; alone: the fastest that does.
+        budget: ``lut=20000,dsp=40,bram=16`` or a number of LUTs; alone: the fastest within it.
+        unroll: Layers whose weights become wires: names, with ``*``, or ``all``.
         fold: By layer, (PE, SIMD) or a text as behind ``--fold LAYER=``.
         input_spec: What the codes of the input stand for.
         exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
             best score is ahead of the second by more.
+        report: Page to write, with the trade-off curve.
         dump_ir: Passes to print the graph after.
         progress: Told what is being done.
 
     Errors: those of every stage, and ``build.*``.
     """
-    wishes = {name: _wish(name, given) for name, given in (fold or {}).items()}
-    target = _target(cycles, fps, clock_mhz, wishes)
+    wishes, unrolled = wishes_of(fold), names_of(unroll)
+    wanted = Wanted(
+        cycles=cycles,
+        fps=fps,
+        clock_mhz=clock_mhz,
+        latency_us=latency_us,
+        device=device,
+        budget=budget,
+        unroll=unrolled,
+        fold=wishes,
+    )
+    target = wanted.target()
     spec = None if input_spec is None else InputSpec.parse(input_spec)
     given = None if exit_at is None else Exit.parse(exit_at)
     dump = dumper(dump_ir)
     prepare(out)
+    if report is not None:
+        check_report(report)
     compiled = compile_model(model, target, spec, dump, progress, exit_at=given)
     progress("write", 6, len(STEPS))
     options = {
         "cycles": cycles,
         "fps": fps,
         "clock_mhz": clock_mhz,
+        "latency_us": latency_us,
+        "device": device,
+        "budget": budget,
+        "unroll": list(unrolled) or None,
         "fold": {name: str(wish) for name, wish in sorted(wishes.items())} or None,
         "input": input_spec,
         "exit": exit_at,
     }
-    built = write(compiled, model, out, options)
+    searched = target.limits is not None or target.latency is not None
+    folding = explained(compiled.folded, with_curve=searched or report is not None)
+    built = write(compiled, model, out, options, folding)
+    if report is not None:
+        write_report(FoldReport.of(model.stem, folding), report)
     progress("done", len(STEPS), len(STEPS))
     return built
 
 
-def _wish(name: str, given: tuple[int, int] | str | Wish) -> Wish:
-    """``(8, 16)``, ``"8,16,nm"`` or a Wish. Errors: ``cli.bad-fold``."""
-    if isinstance(given, Wish):
-        return given
-    try:
-        return Wish.parse(given if isinstance(given, str) else ",".join(map(str, given)))
-    except ValueError as error:
-        raise UserError(
-            "cli.bad-fold",
-            "cannot read the folding",
-            where=f"fold, layer {name}",
-            why=str(error),
-            fix=('give (PE, SIMD), or a text such as "8,16,nm"',),
-        ) from error
+def explore(
+    model: Path,
+    *,
+    unroll: str | Sequence[str] = (),
+    fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
+    input_spec: str | None = None,
+    report: Path | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """The trade-off curve of a model: what the cheapest design takes at each interval.
 
+    Args:
+        model: The .onnx file.
+        unroll: As of :func:`build`.
+        fold: As of :func:`build`, without PE and SIMD.
+        input_spec: As of :func:`build`.
+        report: Page to write, with the curve as a picture.
+        progress: Told what is being done.
 
-def _target(
-    cycles: int | None,
-    fps: float | None,
-    clock_mhz: float | None,
-    fold: Mapping[str, Wish],
-) -> Target:
-    """The folding target; a rate becomes cycles, rounded down."""
-    hand = dict(fold)
-    if cycles is not None:
-        return Target(cycles, hand, f"--cycles {cycles}")
-    if fps is None or clock_mhz is None:
-        return Target(None, hand)
-    most = int(clock_mhz * 1e6 // fps)
-    said = f"--fps {fps:g} at --clock-mhz {clock_mhz:g}"
-    if most < 1:
-        raise UserError(
-            "codegen.target",
-            f"{fps:g} frames a second are out of reach",
-            where=said,
-            why="that is more than one frame a clock cycle",
-            fix=(f"ask for at most {clock_mhz * 1e6:g} frames a second", "raise --clock-mhz"),
-        )
-    return Target(most, hand, said)
+    Returns:
+        ``model`` and ``curve`` as in gatesmith/explain.py; FIFOs are left out.
+
+    Errors: those of the frontend and of lowering, ``codegen.*``, ``report.*``.
+    """
+    from gatesmith.exploring import explore as run
+
+    wanted = Wanted(unroll=names_of(unroll), fold=wishes_of(fold))
+    return run(model, wanted, input_spec, report, progress)
 
 
 def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:

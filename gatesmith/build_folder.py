@@ -65,7 +65,8 @@ class Built:
         ]
         ends = {side: list(map(in_words, self.content[side])) for side in ("inputs", "outputs")}
         picked = {key: self.content[key] for key in _PICKED}
-        return {**picked, **ends, "stages": stages, "notes": list(self.notes)}
+        folding = self.content["folding"]
+        return {**picked, **ends, "stages": stages, "folding": folding, "notes": list(self.notes)}
 
 
 def prepare(out: Path) -> None:
@@ -88,7 +89,13 @@ def prepare(out: Path) -> None:
         raise _cannot_write(out, f"{place} is not writable")
 
 
-def write(compiled: Compiled, model: Path, out: Path, options: dict[str, Any]) -> Built:
+def write(
+    compiled: Compiled,
+    model: Path,
+    out: Path,
+    options: dict[str, Any],
+    folding: dict[str, Any],
+) -> Built:
     """Write the build beside ``out``, then put it there. Errors: ``build.cannot-write``."""
     out = out.absolute()
     fresh = out.parent / f".{out.name}.{os.getpid()}.new"
@@ -96,7 +103,7 @@ def write(compiled: Compiled, model: Path, out: Path, options: dict[str, Any]) -
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(fresh, ignore_errors=True)
-        content = _fill(compiled, model, fresh, options)
+        content = _fill(compiled, model, fresh, options, folding)
         if out.exists():
             out.rename(old)
         fresh.rename(out)
@@ -127,12 +134,18 @@ def _cannot_write(out: Path, why: str) -> UserError:
     )
 
 
-def _fill(compiled: Compiled, model: Path, folder: Path, options: dict[str, Any]) -> dict[str, Any]:
+def _fill(
+    compiled: Compiled,
+    model: Path,
+    folder: Path,
+    options: dict[str, Any],
+    folding: dict[str, Any],
+) -> dict[str, Any]:
     """All files, below ``folder``."""
     for name in ("rtl", "tb", "ir"):
         (folder / name).mkdir(parents=True)
     design = compiled.plan
-    content = _content(compiled, model, options)
+    content = _content(compiled, model, options) | {"folding": folding}
     text = dict(top.files(design.stages))
     model_file = content["model"]
     told = f"{model_file['file']}, sha256 {model_file['sha256']}"

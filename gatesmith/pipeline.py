@@ -4,7 +4,7 @@
     lower         real to pure integer, exactly         quant/lower.py
     flip_falling  falling channels: negate the weights  quant/flip_falling.py
     exit          two heads, an early exit: one answer  quant/with_exit.py (with --exit)
-    fold          PE and SIMD of each layer             codegen/fold.py
+    fold          how each layer is built, PE, SIMD     gatesmith/folding.py, codegen/fold*.py
     plan          integer graph to graph of stages      codegen/plan.py, fifo_depth.py
     write         stages to files                       gatesmith/build_folder.py
 
@@ -22,9 +22,9 @@ from typing import TypeAlias
 from gatesmith.codegen.design import Design
 from gatesmith.codegen.exit_depth import has_gates, size_with_exits
 from gatesmith.codegen.fifo_depth import size_fifos
-from gatesmith.codegen.fold import Target, budget, choose_folds, operations
-from gatesmith.codegen.plan import check_target, plan
+from gatesmith.codegen.fold import Target, operations
 from gatesmith.errors import UserError
+from gatesmith.folding import Folded, fold_design
 from gatesmith.frontend.importer import Imported, import_model
 from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.frontend.names import identifier
@@ -62,13 +62,18 @@ class Compiled:
         imported: The model and its real graph.
         lowered: How the integer graph meets the outside.
         integer: The integer graph after all passes.
-        plan: The pipeline.
+        folded: The pipeline, and how it was chosen.
     """
 
     imported: Imported
     lowered: Lowered
     integer: Graph
-    plan: Design
+    folded: Folded
+
+    @property
+    def plan(self) -> Design:
+        """The pipeline."""
+        return self.folded.design
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -97,14 +102,15 @@ def compile_model(
         check(integer, "exit", samples(integer, 2))
         dump("exit", str(integer))
     progress("fold", 4, len(STEPS))
-    folds = choose_folds(integer, target)
-    dump("fold", "\n".join(f"{n.name}: {f}" for n, f in folds.items()))
-    progress("plan", 5, len(STEPS))
-    design = plan(integer, folds, identifier(model.stem.lower()), budget(integer, target))
-    check_target(design, target)
-    design = sized(design)
-    dump("plan", "\n".join(f"{s.name}: {s.sources} -> {s.sinks}" for s in design.stages))
-    return Compiled(imported, lowered, integer, design)
+
+    def planned(design: Design) -> Design:
+        progress("plan", 5, len(STEPS))
+        return sized(design)
+
+    folded = fold_design(integer, target, identifier(model.stem.lower()), planned)
+    dump("fold", "\n".join(f"{n.name}: {t.fold}" for n, t in folded.choice.taken.items()))
+    dump("plan", "\n".join(f"{s.name}: {s.sources} -> {s.sinks}" for s in folded.design.stages))
+    return Compiled(imported, lowered, integer, folded)
 
 
 def sized(design: Design) -> Design:

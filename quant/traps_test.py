@@ -15,8 +15,8 @@ import numpy as np
 import onnx
 import pytest
 
-from gatesmith.codegen import plan
 from gatesmith.codegen.fold import Target
+from gatesmith.codegen.fold_options import MAX_WIDTH
 from gatesmith.errors import UserError
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.model_test import T, model, node
@@ -355,4 +355,4 @@ def test_wide_vectors_are_folded_or_refused(name: str, cycles: int | None, tmp_p
         assert error.code in {"codegen.too-wide", "codegen.target"}, error
         return
     streams = [x for stage in compiled.plan.stages for x in (*stage.sources, *stage.sinks)]
-    assert max(stream.width for stream in streams) <= plan.MAX_WIDTH
+    assert max(stream.width for stream in streams) <= MAX_WIDTH

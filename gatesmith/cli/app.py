@@ -11,6 +11,7 @@ from gatesmith.cli.bench import bench
 from gatesmith.cli.build import build
 from gatesmith.cli.compress import compress
 from gatesmith.cli.doctor import doctor
+from gatesmith.cli.explore import explore
 from gatesmith.cli.hls4ml import hls4ml
 from gatesmith.cli.inspect import inspect
 from gatesmith.cli.prune import prune
@@ -26,7 +27,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, prune, quantize, compress, build, verify, synth, hls4ml, bench):
+BEFORE = (doctor, inspect, prune, quantize, compress, explore)
+AFTER = (build, verify, synth, hls4ml, bench)
+for command in (*BEFORE, *AFTER):
     app.command()(command)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +20,6 @@ from gatesmith.cli.output import (
     readable,
     table,
 )
-from gatesmith.errors import UserError, raise_all
 
 Cycles = Annotated[
     int | None, typer.Option(min=1, metavar="N", help="At most N clock cycles a frame.")
@@ -38,6 +37,42 @@ Fold = Annotated[
         metavar="FILE|LAYER=PE,SIMD",
         help="Folding by hand: a TOML file, or one layer (may be repeated).",
     ),
+]
+LatencyUs = Annotated[
+    float | None,
+    typer.Option(
+        "--latency-us",
+        metavar="F",
+        help="At most F microseconds a frame, in to out, at --clock-mhz.",
+    ),
+]
+DeviceName = Annotated[
+    str | None,
+    typer.Option(
+        "--device",
+        metavar="NAME",
+        help="Has to fit this FPGA; alone: the fastest design that does.",
+    ),
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="LIMITS",
+        help="At most lut=N,ff=N,dsp=N,bram=N, or N LUTs; alone: the fastest design within that.",
+    ),
+]
+Unroll = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unroll",
+        metavar="all|LAYER",
+        help="Weights of all layers, or of this one, become wires (may be repeated).",
+    ),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE.html", help="Why this design, and the whole curve."),
 ]
 ExitAt = Annotated[
     str | None,
@@ -59,87 +94,45 @@ def build(
     cycles: Cycles = None,
     fps: Fps = None,
     clock_mhz: ClockMhz = None,
+    latency_us: LatencyUs = None,
+    device: DeviceName = None,
+    budget: Budget = None,
+    unroll: Unroll = None,
     fold: Fold = None,
     input_spec: InputSpec = None,
     exit_at: ExitAt = None,
+    report: Report = None,
     dump_ir: DumpIr = None,
     as_json: AsJson = False,
 ) -> None:
     """Compile a model to a streaming core in DIR."""
     folds = read_folds(fold or ())
-    check_targets(cycles, fps, clock_mhz, folded=any(wish.folds for wish in folds.values()))
 
     from gatesmith.api import build as build_model
 
-    with only_json(as_json), progress(hidden=as_json) as report:
+    with only_json(as_json), progress(hidden=as_json) as show:
         built = build_model(
             model,
             out,
             cycles=cycles,
             fps=fps,
             clock_mhz=clock_mhz,
+            latency_us=latency_us,
+            device=device,
+            budget=budget,
+            unroll=tuple(unroll or ()),
             fold=folds or None,
             input_spec=input_spec,
             exit_at=exit_at,
+            report=report,
             dump_ir=tuple(dump_ir or ()),
-            progress=report,
+            progress=show,
         )
     summary = built.summary()
     if as_json:
         print_json(summary)
     else:
         _show(summary, out, clock_mhz)
-
-
-def check_targets(
-    cycles: int | None, fps: float | None, clock_mhz: float | None, *, folded: bool
-) -> None:
-    """At most one way to say how fast the core is to be.
-
-    Errors: cli.contradicting-options, cli.missing-option, cli.bad-value.
-    """
-    errors = []
-    given = {"--cycles": cycles is not None, "--fps": fps is not None, "--fold": folded}
-    named = [option for option, there in given.items() if there]
-    if len(named) > 1:
-        errors.append(_contradiction(named))
-    if (fps is None) != (clock_mhz is None):
-        errors.append(_half_a_rate("--fps" if fps is not None else "--clock-mhz"))
-    for option, value in (("--fps", fps), ("--clock-mhz", clock_mhz)):
-        if value is not None and not 0 < value < float("inf"):
-            errors.append(_not_positive(option, value))
-    raise_all(errors)
-
-
-def _contradiction(named: Sequence[str]) -> UserError:
-    return UserError(
-        "cli.contradicting-options",
-        f"{' and '.join(named)} each set the speed of the core",
-        where="gatesmith build",
-        why="the folding follows from exactly one of --cycles, --fps with --clock-mhz, and --fold",
-        fix=(f"leave out {' or '.join(named)}",),
-    )
-
-
-def _half_a_rate(option: str) -> UserError:
-    other = "--clock-mhz" if option == "--fps" else "--fps"
-    return UserError(
-        "cli.missing-option",
-        f"{option} says nothing without {other}",
-        where="gatesmith build",
-        why="cycles a frame = clock frequency / frames a second: both are needed",
-        fix=(f"add {other}", f"leave out {option} and say --cycles N"),
-    )
-
-
-def _not_positive(option: str, value: float) -> UserError:
-    return UserError(
-        "cli.bad-value",
-        f"{option} is {value:g}",
-        where="gatesmith build",
-        why="it must be a number above 0",
-        fix=(f"give {option} a number above 0",),
-    )
 
 
 def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> None:
@@ -169,6 +162,16 @@ def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> Non
         rate = f", {least}{clock_mhz * 1e6 / summary['interval']:,.0f} frames/s"
     screen.print(f"interval  {most}{summary['interval']} cycles a frame{rate}")
     screen.print(f"latency   {most}{summary['latency']} cycles")
+    _explain(summary["folding"])
     for note in summary["notes"]:
         screen.print(f"note      {cells(note)[0]}")
     screen.print(f"wrote     {cells(str(out))[0]}; prove it: gatesmith verify {out} --data FILE")
+
+
+def _explain(folding: Mapping[str, Any]) -> None:
+    """What limits the design, what the next step up would cost."""
+    from gatesmith.explain import in_words
+
+    screen = console()
+    for heading, line in in_words(folding):
+        screen.print(f"{heading:10}{cells(line)[0]}", soft_wrap=True)

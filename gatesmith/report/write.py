@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gatesmith.errors import UserError
 from gatesmith.report.content import CompressReport, PruneReport, QuantReport
+from gatesmith.report.folds import FoldReport
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE = ".html"
 
-Report: TypeAlias = QuantReport | PruneReport | CompressReport
+Report: TypeAlias = QuantReport | PruneReport | CompressReport | FoldReport
 
 
 def check_report(out: Path) -> None:
@@ -86,7 +87,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def _context(report: Report) -> tuple[str, dict[str, Any]]:
     """Name of the template, and everything that it says, as text."""
-    from gatesmith.report import compressed, pruned, quantized
+    from gatesmith.report import compressed, folds, pruned, quantized
 
     match report:
         case QuantReport():
@@ -95,13 +96,15 @@ def _context(report: Report) -> tuple[str, dict[str, Any]]:
             return "prune", pruned.context(report)
         case CompressReport():
             return "compress", compressed.context(report)
+        case FoldReport():
+            return "folds", folds.context(report)
         case _:
             raise AssertionError(f"gatesmith/report/write.py has no page for {type(report)}")
 
 
 def _figures(report: Report) -> dict[str, Figure]:
     """Figures by name, in the order of the page."""
-    from gatesmith.report import figures, figures_compress, figures_prune
+    from gatesmith.report import figures, figures_compress, figures_prune, folds
 
     match report:
         case QuantReport():
@@ -110,5 +113,7 @@ def _figures(report: Report) -> dict[str, Figure]:
             return figures_prune.figures(report)
         case CompressReport():
             return figures_compress.figures(report)
+        case FoldReport():
+            return folds.figures(report)
         case _:
             raise AssertionError(f"gatesmith/report/write.py has no figures for {type(report)}")

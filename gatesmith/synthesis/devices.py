@@ -2,7 +2,9 @@
 
 A file is a family: ``yosys`` (the synthesis command), ``cells`` (Yosys' cell types by resource, as
 patterns; the number is inputs for ``lut``, kbit for ``bram``, LUTs taken for ``lut_memory`` and
-``carry``, blocks for ``dsp``), ``place`` (nextpnr), and ``parts``, the devices.
+``carry``, blocks for ``dsp``), ``fold`` (how much of a device a design may take by the estimate,
+and how many of its LUTs one of the estimate's 6-input LUTs takes), ``place`` (nextpnr), and
+``parts``, the devices.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from gatesmith.errors import UserError
 
 RESOURCES = ("lut", "ff", "dsp", "bram_kbits")
 KINDS = ("lut", "lut_memory", "carry", "ff", "dsp", "bram", "free")
+BLOCK_KBITS = 18
 ISOLATE = ("option", "registers")
 
 
@@ -50,6 +53,8 @@ class Device:
         cells: By resource (KINDS), patterns of cell types and what one counts.
         capacity: By resource (RESOURCES).
         place: None where nothing places it.
+        luts_of_one: LUTs that a 6-input LUT of the estimate takes.
+        share: By resource, the part of the capacity that a design may take by the estimate.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Device:
     cells: Mapping[str, Mapping[str, int]]
     capacity: Mapping[str, int]
     place: Place | None
+    luts_of_one: float
+    share: Mapping[str, float]
 
     @property
     def lut_inputs(self) -> int:
@@ -89,6 +96,17 @@ def device(name: str) -> Device:
     return known[name]
 
 
+def room(device: Device) -> dict[str, int]:
+    """What a design may take by the estimate: most of lut (6 inputs), ff, dsp, bram (18 kbit)."""
+    most = {key: there * device.share[key] for key, there in device.capacity.items()}
+    return {
+        "lut": int(most["lut"] / device.luts_of_one),
+        "ff": int(most["ff"]),
+        "dsp": int(most["dsp"]),
+        "bram": int(most["bram_kbits"] / BLOCK_KBITS),
+    }
+
+
 def _family(text: Mapping[str, Any]) -> list[Device]:
     return [_part(text, name, part) for name, part in text["parts"].items()]
 
@@ -97,6 +115,7 @@ def _part(text: Mapping[str, Any], name: str, part: Mapping[str, Any]) -> Device
     cells, place = text["cells"], text.get("place")
     assert set(cells) == set(KINDS), f"{name}: cells are {sorted(KINDS)}"
     assert set(part["capacity"]) == set(RESOURCES), f"{name}: capacities are {RESOURCES}"
+    assert set(text["fold"]["share"]) == set(RESOURCES), f"{name}: shares are {RESOURCES}"
     assert place is None or place["isolate"] in ISOLATE, f"{name}: isolate is one of {ISOLATE}"
     return Device(
         name=name,
@@ -106,4 +125,6 @@ def _part(text: Mapping[str, Any], name: str, part: Mapping[str, Any]) -> Device
         cells=cells,
         capacity=part["capacity"],
         place=place and Place(**place, arguments=tuple(part["place"])),
+        luts_of_one=text["fold"]["luts_of_one"],
+        share=text["fold"]["share"],
     )
