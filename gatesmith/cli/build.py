@@ -109,6 +109,18 @@ def build(
     folds = read_folds(fold or ())
 
     from gatesmith.api import build as build_model
+    from gatesmith.fold_target import Wanted
+
+    Wanted(
+        cycles=cycles,
+        fps=fps,
+        clock_mhz=clock_mhz,
+        latency_us=latency_us,
+        device=device,
+        budget=budget,
+        unroll=unroll or (),
+        fold=folds,
+    ).check()
 
     with only_json(as_json), progress(hidden=as_json) as show:
         built = build_model(

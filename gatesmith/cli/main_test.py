@@ -20,6 +20,22 @@ HEAVY = ("numpy", "onnx", "onnxruntime", "torch", "cocotb", "jinja2", "google.pr
 BUILD = ["build", "net.onnx", "-o", "out"]
 
 
+FOLDING = {
+    "asked": "--budget 2500",
+    "interval": 128,
+    "proven": True,
+    "gap": 0.0,
+    "limits": {"lut": 2500},
+    "used": {"lut": 2400},
+    "limiting": ["fc1"],
+    "faster": {
+        "interval": 64,
+        "more": {"lut": 800, "ff": -3, "dsp": 0, "bram": 0, "ram_bits": 9},
+        "changed": {"fc1": ["pe=4 simd=8", "pe=8 simd=8"]},
+    },
+}
+
+
 class Built:
     """What a build of two stages says of itself."""
 
@@ -37,6 +53,7 @@ class Built:
             "latency": 222,
             "inputs": ["x: u5[1, 64]"],
             "outputs": ["y: i9[10]"],
+            "folding": FOLDING,
             "notes": ["mind the [gap]"],
         }
 
@@ -108,6 +125,7 @@ def test_build_hands_over_every_option(
     asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["build", "a.onnx", "--out", "b", "--fps", "2e6", "--clock-mhz", "250"]
+    argv += ["--budget", "lut=2500", "--unroll", "fc2"]
     assert main([*argv, "--input", "u8:1/255", "--dump-ir", "after=lower"]) == 0
     assert asked == [
         {
@@ -116,9 +134,14 @@ def test_build_hands_over_every_option(
             "cycles": None,
             "fps": 2e6,
             "clock_mhz": 250.0,
+            "latency_us": None,
+            "device": None,
+            "budget": "lut=2500",
+            "unroll": ("fc2",),
             "fold": None,
             "input_spec": "u8:1/255",
             "exit_at": None,
+            "report": None,
             "dump_ir": ("after=lower",),
         }
     ]
@@ -127,6 +150,10 @@ def test_build_hands_over_every_option(
     total = next(line.split() for line in out.splitlines() if line.startswith(" in all"))
     assert total == ["in", "all", "128", "2,400", "68", "0", "8,192"]
     assert "mind the [gap]" in out
+    assert "slowest   fc1: 128 cycles\n" in out
+    assert "next step 64 cycles: +800 LUTs, -3 flip-flops\n" in out
+    assert "          fc1 pe=4 simd=8 -> pe=8 simd=8\n" in out
+    assert "within    2,400 of 2,500 LUTs (--budget 2500)\n" in out
 
 
 def test_json_is_one_object_and_nothing_else(
@@ -144,6 +171,13 @@ def test_json_is_one_object_and_nothing_else(
     [
         (["--cycles", "8", "--fps", "9", "--clock-mhz", "1"], ["cli.contradicting-options"]),
         (["--cycles", "8", "--fold", "a=1,1"], ["cli.contradicting-options"]),
+        (
+            ["--cycles", "8", "--latency-us", "9", "--clock-mhz", "1"],
+            ["cli.contradicting-options"],
+        ),
+        (["--unroll", "a", "--fold", "a=folded"], ["cli.contradicting-options"]),
+        (["--latency-us", "9"], ["cli.missing-option"]),
+        (["--latency-us", "0", "--clock-mhz", "1"], ["cli.bad-value"]),
         (["--fps", "9"], ["cli.missing-option"]),
         (["--clock-mhz", "9"], ["cli.missing-option"]),
         (["--fps", "-9", "--clock-mhz", "0"], ["cli.bad-value", "cli.bad-value"]),

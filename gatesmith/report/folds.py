@@ -56,7 +56,7 @@ def context(report: FoldReport) -> dict[str, Any]:
 
 def _caption(report: FoldReport) -> str:
     text = (
-        "Each point is the cheapest design at its interval, FIFOs left out; axes are logarithmic."
+        "Each point is the cheapest design at its interval, FIFOs left out."
     )
     return text + (" The ring is what was built." if report.folding else "")
 
@@ -101,9 +101,12 @@ def figures(report: FoldReport) -> dict[str, Figure]:
             title = {"lut": "LUTs", "ff": "flip-flops", "dsp": "DSP blocks", "bram": "block RAMs"}
             axes.plot(interval, values, color=colour, marker="o", markersize=3, label=title[name])
         axes.set_xscale("log")
-        axes.set_yscale("log" if names[0] == "lut" else "symlog")
         powers(axes.xaxis)
-        powers(axes.yaxis)
+        if names[0] == "lut":
+            axes.set_yscale("log")
+            powers(axes.yaxis)
+        else:  # there may be none
+            axes.set_ylim(0, 1.1 * max(1, *(row[name] for row in report.curve for name in names)))
         axes.legend(loc="upper right")
         axes.set_xlabel("cycles a frame")
         if report.folding is not None:
