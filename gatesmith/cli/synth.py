@@ -9,11 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from gatesmith.cli.output import AsJson, cells, console, only_json, print_json, progress, table
+from gatesmith.errors import UserError
 
 
 def synth(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="What gatesmith build wrote.")],
-    device: Annotated[str, typer.Option(metavar="NAME", help="ecp5-85k, ice40-hx8k, xcup, ...")],
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="ecp5-85k, ice40-hx8k, xcup, ...")
+    ] = None,
     place: Annotated[
         bool, typer.Option("--place", help="Place and route with nextpnr: the clock rate.")
     ] = False,
@@ -33,12 +36,32 @@ def synth(
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Run also where the prediction does not fit.")
     ] = False,
+    write_tcl: Annotated[
+        str | None,
+        typer.Option(metavar="TOOL", help="Write a script for vivado or quartus, for --part."),
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Device of --write-tcl, its full name.")
+    ] = None,
+    read_report: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Read a report of vivado or quartus (repeated)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesise the core for an FPGA and compare with the predicted cost.
 
     The report goes to DIR/synth/NAME.json.
     """
+    asked = {"--device": device, "--write-tcl": write_tcl, "--read-report": read_report}
+    _one_of([option for option, value in asked.items() if value])
+    if write_tcl is not None:
+        _write_tcl(folder, write_tcl, part, freq, as_json)
+        return
+    if read_report:
+        _read_reports(folder, read_report, as_json)
+        return
+    assert device is not None, "one of the three was given"
     from gatesmith.api import synth as run
 
     with only_json(as_json), progress(hidden=as_json) as show:
@@ -59,6 +82,63 @@ def synth(
         print_json(result)
     else:
         _show(result)
+
+
+def _one_of(given: list[str]) -> None:
+    """Errors: ``cli.missing-option``, ``cli.contradicting-options``."""
+    if not given:
+        raise UserError(
+            "cli.missing-option",
+            "there is nothing to do",
+            where="gatesmith synth",
+            why="Yosys needs a device; Vivado and Quartus need --write-tcl, or a report of theirs",
+            fix=("add --device ecp5-85k", "--write-tcl vivado --part NAME", "--read-report FILE"),
+        )
+    if len(given) > 1:
+        raise UserError(
+            "cli.contradicting-options",
+            f"{' and '.join(given)} are different things to do",
+            where="gatesmith synth",
+            why="a run synthesises, writes a script, or reads reports",
+            fix=(f"leave out {' or '.join(given)}",),
+        )
+
+
+def _write_tcl(folder: Path, tool: str, part: str | None, mhz: float, as_json: bool) -> None:
+    from gatesmith.synthesis.given import read
+    from gatesmith.synthesis.settings import Settings
+    from gatesmith.synthesis.vendor import write_project
+
+    Settings(freq=mhz).check()
+    paths = [str(path) for path in write_project(read(folder), tool, part, mhz)]
+    if as_json:
+        print_json({"wrote": paths})
+    else:
+        console().print(f"{'wrote':10}{cells(paths)[0]}", soft_wrap=True)
+
+
+def _read_reports(folder: Path, paths: list[Path], as_json: bool) -> None:
+    from gatesmith.synthesis.given import read
+    from gatesmith.synthesis.vendor_reports import keep_reports
+
+    path, found = keep_reports(read(folder), paths)
+    if as_json:
+        print_json({**found, "report": str(path)})
+        return
+    out = console()
+    rows = table(
+        f"{found['design']} in {found['tool']}, {found['device']}", ("",), ("found", "predicted")
+    )
+    unit = found["lut_unit"] or "LUT"
+    rows.add_row(*cells(unit, found["lut"], found["lut_predicted"]))
+    rows.add_row(*cells("memory of LUTs", found["lut_memory"], None))
+    rows.add_row(*cells("FF", found["ff"], found["ff_predicted"]))
+    rows.add_row(*cells("DSP", found["dsp"], found["dsp_predicted"]))
+    rows.add_row(*cells("block RAM", found["bram"], None))
+    out.print(rows)
+    if found["fmax_mhz"] is not None:
+        out.print(f"{'clock':10}{found['fmax_mhz']:g} MHz")
+    out.print(f"{'wrote':10}{cells(str(path))[0]}", soft_wrap=True)
 
 
 NUMBERS = ("LUT", "predicted", "LUT memory", "carry", "FF", "predicted", "DSP", "block RAM kbit")

@@ -55,9 +55,7 @@ def context(report: FoldReport) -> dict[str, Any]:
 
 
 def _caption(report: FoldReport) -> str:
-    text = (
-        "Each point is the cheapest design at its interval, FIFOs left out."
-    )
+    text = "Each point is the cheapest design at its interval, FIFOs left out."
     return text + (" The ring is what was built." if report.folding else "")
 
 

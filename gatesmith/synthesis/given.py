@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,3 +94,16 @@ def check_fit(needs: dict[str, float], device: Device, how: str, fix: tuple[str,
             why=f"{how}: {', '.join(over)}",
             fix=fix,
         )
+
+
+def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> Path:
+    """FOLDER/synth/NAME.json, whole or not at all."""
+    path = folder / "synth" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.write_text(json.dumps(content, indent=1) + "\n", "utf-8", newline="\n")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return path

@@ -67,7 +67,7 @@ def synth(folder: Path, name: str, settings: Settings, progress: Progress) -> Sy
     """
     started = time.monotonic()
     content = _all_there(folder, name, settings, progress).report()
-    path = _write(folder, name, content)
+    path = given.write_json(folder, name, content)
     return Synthesised(path, content, time.monotonic() - started)
 
 
@@ -261,16 +261,3 @@ def _row(stage: Mapping[str, Any], found: Counts) -> dict[str, Any]:
     """One stage by itself."""
     told = {key: stage[key] for key in ("name", "kind", "module", "origin")}
     return {**told, **found.figures(), "other": found.other, **_predicted(stage["cost"])}
-
-
-def _write(folder: Path, name: str, content: Mapping[str, Any]) -> Path:
-    """FOLDER/synth/NAME.json, whole or not at all."""
-    path = folder / "synth" / f"{name}.json"
-    path.parent.mkdir(exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        fresh.write_text(json.dumps(content, indent=1) + "\n", "utf-8", newline="\n")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return path
