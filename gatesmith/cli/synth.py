@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gatesmith.cli.output import AsJson, cells, console, only_json, print_json, progress, table
 from gatesmith.errors import UserError
+
+if TYPE_CHECKING:
+    from gatesmith.synthesis.settings import Settings
 
 
 def synth(
@@ -47,21 +50,32 @@ def synth(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Read a report of vivado or quartus (repeated)."),
     ] = None,
+    board: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Make a bitstream for a demo board: ulx3s-85f, ..."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Synthesise the core for an FPGA and compare with the predicted cost.
 
     The report goes to DIR/synth/NAME.json.
     """
-    asked = {"--device": device, "--write-tcl": write_tcl, "--read-report": read_report}
+    asked: dict[str, object] = {"--device": device, "--board": board}
+    asked |= {"--write-tcl": write_tcl, "--read-report": read_report}
     _one_of([option for option, value in asked.items() if value])
+    if board is not None:
+        from gatesmith.synthesis.settings import Settings
+
+        settings = Settings(seed=seed, timeout=timeout, anyway=anyway)
+        _bitstream(folder, board, settings, as_json)
+        return
     if write_tcl is not None:
         _write_tcl(folder, write_tcl, part, freq, as_json)
         return
     if read_report:
         _read_reports(folder, read_report, as_json)
         return
-    assert device is not None, "one of the three was given"
+    assert device is not None, "one of the four was given"
     from gatesmith.api import synth as run
 
     with only_json(as_json), progress(hidden=as_json) as show:
@@ -99,7 +113,7 @@ def _one_of(given: list[str]) -> None:
             "cli.contradicting-options",
             f"{' and '.join(given)} are different things to do",
             where="gatesmith synth",
-            why="a run synthesises, writes a script, or reads reports",
+            why="a run synthesises, makes a bitstream, writes a script, or reads reports",
             fix=(f"leave out {' or '.join(given)}",),
         )
 
@@ -115,6 +129,22 @@ def _write_tcl(folder: Path, tool: str, part: str | None, mhz: float, as_json: b
         print_json({"wrote": paths})
     else:
         console().print(f"{'wrote':10}{cells(paths)[0]}", soft_wrap=True)
+
+
+def _bitstream(folder: Path, board: str, settings: Settings, as_json: bool) -> None:
+    from gatesmith.synthesis.board import bitstream
+
+    with only_json(as_json), progress(hidden=as_json) as show:
+        found = bitstream(folder, board, settings, show)
+    if as_json:
+        print_json(found)
+        return
+    out = console()
+    out.print(f"{'board':10}{found['board']}, {found['device']}, {found['clock_mhz']:g} MHz")
+    out.print(f"{'clock':10}{found['fmax_mhz']:g} MHz would do")
+    sides = (f"{found[s]['beats']} beats of {found[s]['bytes']} bytes {s}" for s in ("in", "out"))
+    out.print(f"{'serial':10}{found['baud']} baud, 8N1; a frame: {', '.join(sides)}")
+    out.print(f"{'wrote':10}{cells(found['folder'])[0]}", soft_wrap=True)
 
 
 def _read_reports(folder: Path, paths: list[Path], as_json: bool) -> None:

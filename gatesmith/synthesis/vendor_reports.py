@@ -172,9 +172,8 @@ def _fit(text: str, path: Path, build: Given) -> Report:
     logic = [key for key in said if key.startswith(("Logic utilization", "Total logic elements"))]
     if not logic or "Total registers" not in said:
         raise _bad(path, "it has no line Logic utilization or Total logic elements")
-    version = re.match(
-        r"\S+", said.get("Quartus Prime Version", said.get("Quartus II Version", ""))
-    )
+    told = said.get("Quartus Prime Version", "") or said.get("Quartus II Version", "")
+    version = re.match(r"\S+", told)
     bits = _number(said.get("Total block memory bits", "0"))
     found = {
         "lut": _number(said[logic[0]]),
