@@ -98,7 +98,11 @@ class Demo:
     build: Given
     on: Board
     baud: int = BAUD
-    module: str = MODULE
+
+    @property
+    def module(self) -> str:
+        """The module of the board."""
+        return MODULE
 
     @property
     def top(self) -> str:
