@@ -97,7 +97,19 @@ class DenseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a read operand to the sum of its products."""
-        return 1 + int(self.terms.registered) + self.levels
+        return 1 + int(self.fetches) + int(self.terms.registered) + self.levels
+
+    @property
+    def fetches(self) -> bool:
+        """Whether operands have a second register, behind that of a block RAM.
+
+        The first one is in the memory, and its output is late: 5.8 ns after the edge on ECP5, of
+        10 ns at 100 MHz. Weights that are computed (huffman, hashed) are not from there.
+        """
+        if self.rom in ("huffman", "hashed"):
+            return False
+        kept = self.nf > 1 and self.buffer_style == "block"
+        return kept or self.rom_style == "block"
 
     @property
     def latency(self) -> int:
@@ -115,7 +127,7 @@ class DenseStage(Stage):
     @property
     def levels(self) -> int:
         """Registers of the adder tree."""
-        return parts.tree_levels(self.simd)
+        return self.terms.tree_levels(self.simd)
 
     @property
     def kept_bits(self) -> int:
@@ -224,13 +236,14 @@ class DenseStage(Stage):
 
         Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b LUTs, b FFs where SF > 1.
         Output: b FFs. Counted products: b LUTs for 2 * p - n, n once for all PEs.
-        Operands: bits kept of x + word bits FFs (none behind block RAM).
+        Operands: bits kept of x + word bits FFs (none in block RAM), twice where one of the two is
+        from block RAM.
         Memories: parts.memory_cost, or that of the coded ROM.
         Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
         """
         terms, out = self.terms, self.sink.elem.bits
         product = terms.cost()
-        tree = parts.tree_cost(self.simd, terms.term_bits, out)
+        tree = terms.tree_cost(self.simd)
         acc = int(self.sf > 1) * out
         per_pe = tree + Cost(lut=acc + int(terms.counted) * out, ff=acc + out)
         counters = (self.sf - 1).bit_length() + (self.nf - 1).bit_length()
@@ -249,6 +262,8 @@ class DenseStage(Stage):
             cost += Cost(lut=2 * pointers, ff=pointers)
         if self.nf == 1 or self.buffer_style == "distributed":
             cost += Cost(ff=self.kept_bits)
+        if self.fetches:
+            cost += Cost(ff=self.kept_bits + self.pe * self.simd * terms.rom_type.bits)
         if self.coded is not None:
             return cost + self.coded.cost()
         if self.rom_style == "distributed":

@@ -75,6 +75,11 @@ class DenseBlocksStage(DenseStage):
         return (self.sf - 1).bit_length() + 2
 
     @property
+    def fetches(self) -> bool:
+        """No: its pipeline begins at the order memory."""
+        return False
+
+    @property
     def order_style(self) -> str:
         """Where the order goes."""
         return parts.memory_style(self.depth, self.order_bits)
@@ -162,7 +167,7 @@ class DenseBlocksStage(DenseStage):
         products = Cost(
             lut=self.simd * product.lut, ff=self.simd * product.ff, dsp=self.simd * product.dsp
         )
-        tree = parts.tree_cost(self.simd, self.terms.term_bits, out)
+        tree = self.terms.tree_cost(self.simd)
         cost = Cost(lut=3 * (beat + 1) + 8, ff=2 * self.delay + self.order_bits + 6)
         for _ in range(self.pe):
             cost += products + tree + Cost(lut=out, ff=out)

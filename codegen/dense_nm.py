@@ -122,6 +122,11 @@ class DenseNmStage(DenseStage):
         """Registers from a read operand to the sum of its products: one behind the choice."""
         return 2 + int(self.terms.registered) + self.levels
 
+    @property
+    def fetches(self) -> bool:
+        """No: what chooses inputs has a register of its own."""
+        return False
+
     # ---- memories -------------------------------------------------------------------------------
 
     @property

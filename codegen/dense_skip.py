@@ -77,6 +77,11 @@ class DenseSkipStage(DenseStage):
         return 2 + int(self.terms.registered) + self.levels
 
     @property
+    def fetches(self) -> bool:
+        """No: what looks for beats that are not zero has registers of its own."""
+        return False
+
+    @property
     def latency(self) -> int:
         """Cycles from a vector's last input beat to its first output beat, at most."""
         return self.sf + self.delay + 1

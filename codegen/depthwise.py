@@ -84,7 +84,7 @@ class DepthwiseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a beat to the sum of its products."""
-        return 1 + int(self.terms.registered) + parts.tree_levels(self.taps_in_beat)
+        return 1 + int(self.terms.registered) + self.terms.tree_levels(self.taps_in_beat)
 
     @property
     def latency(self) -> int:
@@ -175,7 +175,7 @@ class DepthwiseStage(Stage):
         """
         terms, out, taps = self.terms, self.sink.elem.bits, self.taps_in_beat
         product, acc = terms.cost(), int(self.beats > 1) * out
-        per_pe = parts.tree_cost(taps, terms.term_bits, out) + Cost(lut=acc, ff=acc + out)
+        per_pe = terms.tree_cost(taps) + Cost(lut=acc, ff=acc + out)
         counters = (self.beats - 1).bit_length()
         if self.depth and self.groups > 1:
             counters += (self.depth - 1).bit_length()

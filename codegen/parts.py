@@ -14,7 +14,10 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.ir import Ints
 
 TREE_FANIN = 8
-"""Terms that one register level of gs_adder_tree adds: three levels of two-input adders."""
+"""Single bits that the first register level of gs_adder_tree counts."""
+
+ADDER_FANIN = 4
+"""Terms that any other level adds: two levels of two-input adders."""
 
 LUT_DEPTH = 64
 """Words that one 6-input LUT holds of one bit column."""
@@ -31,28 +34,34 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def tree_levels(terms: int) -> int:
+def tree_levels(terms: int, term_bits: int, *, signed: bool = False) -> int:
     """Register levels of a gs_adder_tree: 0 for one term.
 
-    >>> [tree_levels(n) for n in (1, 2, 8, 9, 64, 65, 784)]
-    [0, 1, 1, 2, 2, 3, 4]
+    >>> [tree_levels(n, 1) for n in (1, 2, 8, 9, 32, 33, 784)]
+    [0, 1, 1, 2, 2, 3, 5]
+    >>> [tree_levels(n, 8) for n in (1, 2, 4, 5, 16, 17)]
+    [0, 1, 1, 2, 2, 3]
     """
-    levels = 0
+    levels, fanin = 0, TREE_FANIN if term_bits == 1 and not signed else ADDER_FANIN
     while terms > 1:
-        terms, levels = ceil_div(terms, TREE_FANIN), levels + 1
+        terms, levels, fanin = ceil_div(terms, fanin), levels + 1, ADDER_FANIN
     return levels
 
 
-def tree_cost(terms: int, term_bits: int, sum_bits: int) -> Cost:
+def tree_cost(terms: int, term_bits: int, sum_bits: int, *, signed: bool = False) -> Cost:
     """Cost of a gs_adder_tree.
 
-    An addition of b bits is b LUTs, a sum of n single bits is n LUTs (compressors of six bits to
+    An addition to b bits is b LUTs, a sum of n single bits is n LUTs (compressors of six bits to
     three in three LUTs); every level registers its sums.
     """
+    if term_bits == 1 and not signed and terms > 1:
+        sums, bits = ceil_div(terms, TREE_FANIN), min(sum_bits, 4)
+        return Cost(lut=terms, ff=sums * bits) + tree_cost(sums, bits, sum_bits)
     cost, bits = Cost(), term_bits
     while terms > 1:
-        sums, out = ceil_div(terms, TREE_FANIN), min(sum_bits, bits + 3)
-        cost += Cost(lut=terms if bits == 1 else (terms - sums) * out, ff=sums * out)
+        pairs, sums = ceil_div(terms, 2), ceil_div(terms, ADDER_FANIN)
+        pair, out = min(sum_bits, bits + 1), min(sum_bits, bits + 2)
+        cost += Cost(lut=(terms - pairs) * pair + (pairs - sums) * out, ff=sums * out)
         terms, bits = sums, out
     return cost
 

@@ -95,6 +95,15 @@ class Terms:
         """Whether products have registers of their own: those of real multipliers."""
         return self.kind == "multiply" and min(self.x_value.bits, self.rom_type.bits) > 1
 
+    def tree_levels(self, terms: int) -> int:
+        """Register levels of the gs_adder_tree of so many products."""
+        return parts.tree_levels(terms, self.term_bits, signed=self.term.signed)
+
+    def tree_cost(self, terms: int) -> Cost:
+        """Cost of the gs_adder_tree of so many products."""
+        bits, signed = self.term_bits, self.term.signed
+        return parts.tree_cost(terms, bits, self.total.bits, signed=signed)
+
     @property
     def formula(self) -> str:
         """How a product is made, for the header."""
