@@ -20,7 +20,7 @@ from gatesmith.codegen.coded_rom import CodedRom, FoldedWeights
 from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
-from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.ir import BIPOLAR, TERNARY, Ints
@@ -97,7 +97,7 @@ class DenseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a read operand to the sum of its products."""
-        return 1 + int(self.fetches) + int(self.terms.registered) + self.levels
+        return 1 + int(self.fetches) + self.terms.registers + self.levels
 
     @property
     def fetches(self) -> bool:
@@ -290,7 +290,7 @@ class DenseStage(Stage):
         return {
             f"{self.module}.sv": render("sv/dense.sv.j2", hw=self),
             **weights,
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
         }
 
 

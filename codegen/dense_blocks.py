@@ -197,7 +197,7 @@ class DenseBlocksStage(DenseStage):
             f"{self.module}.sv": render("sv/dense_blocks.sv.j2", hw=self),
             f"{self.module}_weights.mem": self.weights_mem(),
             f"{self.module}_order.mem": self.order_mem(),
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
             "gs_fifo.sv": plain("sv/gs_fifo.sv"),
         }
 
