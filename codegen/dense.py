@@ -39,6 +39,7 @@ class DenseStage(Stage):
         masked: x is -1, 0 or 1, weights are bipolar, and the inputs of a beat are all 0 or none
             is: the taps of a padded window of bipolar values.
         rom: How the weights are stored, one of FoldedUnit.roms.
+        dsp: Whether products may go to DSP blocks.
     """
 
     module: str = field()  # no default: the property of the base class would become one
@@ -47,6 +48,7 @@ class DenseStage(Stage):
     pe: int
     masked: bool = False
     rom: str = PLAIN
+    dsp: bool = True
 
     def __post_init__(self) -> None:
         outs, ins = self.op.weights.shape
@@ -122,7 +124,17 @@ class DenseStage(Stage):
     def terms(self) -> Terms:
         """How products are made."""
         kind = kind_of(self.x.elem, self.op.weight_type, masked=self.masked)
-        return Terms(self.x.elem, self.op.weight_type, self.sink.elem, kind)
+        return Terms(self.x.elem, self.op.weight_type, self.sink.elem, kind, self.dsp)
+
+    @property
+    def fields(self) -> int:
+        """Products that share a multiplication."""
+        return 1
+
+    @property
+    def term_bits(self) -> int:
+        """Bits of a term of the adder tree."""
+        return self.terms.term_bits
 
     @property
     def levels(self) -> int:
