@@ -20,7 +20,7 @@ from gatesmith.codegen.coded_rom import CodedRom, FoldedWeights
 from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
-from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.ir import BIPOLAR, TERNARY, Ints
@@ -39,6 +39,7 @@ class DenseStage(Stage):
         masked: x is -1, 0 or 1, weights are bipolar, and the inputs of a beat are all 0 or none
             is: the taps of a padded window of bipolar values.
         rom: How the weights are stored, one of FoldedUnit.roms.
+        dsp: Whether products may go to DSP blocks.
     """
 
     module: str = field()  # no default: the property of the base class would become one
@@ -47,6 +48,7 @@ class DenseStage(Stage):
     pe: int
     masked: bool = False
     rom: str = PLAIN
+    dsp: bool = True
 
     def __post_init__(self) -> None:
         outs, ins = self.op.weights.shape
@@ -97,7 +99,19 @@ class DenseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a read operand to the sum of its products."""
-        return 1 + int(self.terms.registered) + self.levels
+        return 1 + int(self.fetches) + self.terms.registers + self.levels
+
+    @property
+    def fetches(self) -> bool:
+        """Whether operands have a second register, behind that of a block RAM.
+
+        The first one is in the memory, and its output is late: 5.8 ns after the edge on ECP5, of
+        10 ns at 100 MHz. Weights that are computed (huffman, hashed) are not from there.
+        """
+        if self.rom in ("huffman", "hashed"):
+            return False
+        kept = self.nf > 1 and self.buffer_style == "block"
+        return kept or self.rom_style == "block"
 
     @property
     def latency(self) -> int:
@@ -110,12 +124,22 @@ class DenseStage(Stage):
     def terms(self) -> Terms:
         """How products are made."""
         kind = kind_of(self.x.elem, self.op.weight_type, masked=self.masked)
-        return Terms(self.x.elem, self.op.weight_type, self.sink.elem, kind)
+        return Terms(self.x.elem, self.op.weight_type, self.sink.elem, kind, self.dsp)
+
+    @property
+    def fields(self) -> int:
+        """Products that share a multiplication."""
+        return 1
+
+    @property
+    def term_bits(self) -> int:
+        """Bits of a term of the adder tree."""
+        return self.terms.term_bits
 
     @property
     def levels(self) -> int:
         """Registers of the adder tree."""
-        return parts.tree_levels(self.simd)
+        return self.terms.tree_levels(self.simd)
 
     @property
     def kept_bits(self) -> int:
@@ -224,13 +248,14 @@ class DenseStage(Stage):
 
         Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b LUTs, b FFs where SF > 1.
         Output: b FFs. Counted products: b LUTs for 2 * p - n, n once for all PEs.
-        Operands: bits kept of x + word bits FFs (none behind block RAM).
+        Operands: bits kept of x + word bits FFs (none in block RAM), twice where one of the two is
+        from block RAM.
         Memories: parts.memory_cost, or that of the coded ROM.
         Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
         """
         terms, out = self.terms, self.sink.elem.bits
         product = terms.cost()
-        tree = parts.tree_cost(self.simd, terms.term_bits, out)
+        tree = terms.tree_cost(self.simd)
         acc = int(self.sf > 1) * out
         per_pe = tree + Cost(lut=acc + int(terms.counted) * out, ff=acc + out)
         counters = (self.sf - 1).bit_length() + (self.nf - 1).bit_length()
@@ -249,6 +274,8 @@ class DenseStage(Stage):
             cost += Cost(lut=2 * pointers, ff=pointers)
         if self.nf == 1 or self.buffer_style == "distributed":
             cost += Cost(ff=self.kept_bits)
+        if self.fetches:
+            cost += Cost(ff=self.kept_bits + self.pe * self.simd * terms.rom_type.bits)
         if self.coded is not None:
             return cost + self.coded.cost()
         if self.rom_style == "distributed":
@@ -275,7 +302,7 @@ class DenseStage(Stage):
         return {
             f"{self.module}.sv": render("sv/dense.sv.j2", hw=self),
             **weights,
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
         }
 
 

@@ -75,6 +75,11 @@ class DenseBlocksStage(DenseStage):
         return (self.sf - 1).bit_length() + 2
 
     @property
+    def fetches(self) -> bool:
+        """No: its pipeline begins at the order memory."""
+        return False
+
+    @property
     def order_style(self) -> str:
         """Where the order goes."""
         return parts.memory_style(self.depth, self.order_bits)
@@ -162,7 +167,7 @@ class DenseBlocksStage(DenseStage):
         products = Cost(
             lut=self.simd * product.lut, ff=self.simd * product.ff, dsp=self.simd * product.dsp
         )
-        tree = parts.tree_cost(self.simd, self.terms.term_bits, out)
+        tree = self.terms.tree_cost(self.simd)
         cost = Cost(lut=3 * (beat + 1) + 8, ff=2 * self.delay + self.order_bits + 6)
         for _ in range(self.pe):
             cost += products + tree + Cost(lut=out, ff=out)
@@ -192,7 +197,7 @@ class DenseBlocksStage(DenseStage):
             f"{self.module}.sv": render("sv/dense_blocks.sv.j2", hw=self),
             f"{self.module}_weights.mem": self.weights_mem(),
             f"{self.module}_order.mem": self.order_mem(),
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
             "gs_fifo.sv": plain("sv/gs_fifo.sv"),
         }
 

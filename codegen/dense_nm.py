@@ -25,7 +25,7 @@ from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming, divisors
-from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stream, Work
 from gatesmith.ir import Array, Ints
 
@@ -120,7 +120,12 @@ class DenseNmStage(DenseStage):
     @property
     def delay(self) -> int:
         """Registers from a read operand to the sum of its products: one behind the choice."""
-        return 2 + int(self.terms.registered) + self.levels
+        return 2 + self.terms.registers + self.levels
+
+    @property
+    def fetches(self) -> bool:
+        """No: what chooses inputs has a register of its own."""
+        return False
 
     # ---- memories -------------------------------------------------------------------------------
 
@@ -173,7 +178,7 @@ class DenseNmStage(DenseStage):
         return {
             f"{self.module}.sv": render("sv/dense_nm.sv.j2", hw=self),
             f"{self.module}_weights.mem": self.weights_mem(),
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
         }
 
 

@@ -29,7 +29,7 @@ from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming, divisors
-from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stream, Timing
 from gatesmith.ir import Ints, IntType
 
@@ -74,7 +74,12 @@ class DenseSkipStage(DenseStage):
     @property
     def delay(self) -> int:
         """Registers from a beat in the buffer to the sum of its products."""
-        return 2 + int(self.terms.registered) + self.levels
+        return 2 + self.terms.registers + self.levels
+
+    @property
+    def fetches(self) -> bool:
+        """No: what looks for beats that are not zero has registers of its own."""
+        return False
 
     @property
     def latency(self) -> int:
@@ -137,7 +142,7 @@ class DenseSkipStage(DenseStage):
         return {
             f"{self.module}.sv": render("sv/dense_skip.sv.j2", hw=self),
             f"{self.module}_weights.mem": self.weights_mem(),
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
         }
 
     # ---- with values -----------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Kind, Terms, kind_of
 from gatesmith.ir import BIPOLAR, Ints, IntType
@@ -84,7 +84,7 @@ class DepthwiseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a beat to the sum of its products."""
-        return 1 + int(self.terms.registered) + parts.tree_levels(self.taps_in_beat)
+        return 1 + self.terms.registers + self.terms.tree_levels(self.taps_in_beat)
 
     @property
     def latency(self) -> int:
@@ -175,7 +175,7 @@ class DepthwiseStage(Stage):
         """
         terms, out, taps = self.terms, self.sink.elem.bits, self.taps_in_beat
         product, acc = terms.cost(), int(self.beats > 1) * out
-        per_pe = parts.tree_cost(taps, terms.term_bits, out) + Cost(lut=acc, ff=acc + out)
+        per_pe = terms.tree_cost(taps) + Cost(lut=acc, ff=acc + out)
         counters = (self.beats - 1).bit_length()
         if self.depth and self.groups > 1:
             counters += (self.depth - 1).bit_length()
@@ -192,7 +192,7 @@ class DepthwiseStage(Stage):
         """The module, its weights if they differ from 1, the adder tree."""
         files = {
             f"{self.module}.sv": render("sv/depthwise.sv.j2", hw=self),
-            "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),
+            **self.terms.files(),
         }
         if self.depth:
             files[f"{self.module}_weights.mem"] = self.weights_mem()

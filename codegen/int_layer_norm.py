@@ -45,7 +45,8 @@ class IntLayerNormStage(TwoPassStage):
     @property
     def first_levels(self) -> int:
         """Registers of the adder tree over a beat."""
-        return self.levels
+        x = self.x
+        return parts.tree_levels(x.lanes, x.elem.bits, signed=x.elem.signed)
 
     @property
     def statistic_bits(self) -> int:
@@ -123,7 +124,8 @@ class IntLayerNormStage(TwoPassStage):
         op, d, y = self.op, self.payload_bits, self.out.bits
         lane = Cost(lut=3 * d + y, ff=4 * d + self.term_bits + d + self.factor_bits)
         lane += multiplier(d, d) + multiplier(d, self.factor_bits)
-        cost = parts.tree_cost(self.x.lanes, self.x.elem.bits, self.statistic_bits)
+        x, signed = self.x, self.x.elem.signed
+        cost = parts.tree_cost(x.lanes, x.elem.bits, self.statistic_bits, signed=signed)
         cost += Cost(lut=self.statistic_bits, ff=self.statistic_bits)
         for _ in range(self.x.lanes):
             cost += lane

@@ -8,6 +8,7 @@ from functools import lru_cache
 from gatesmith.codegen.dense import FoldedUnit
 from gatesmith.codegen.dense_blocks import BlocksUnit
 from gatesmith.codegen.dense_nm import NmUnit
+from gatesmith.codegen.dense_packed import LutUnit, PackedUnit
 from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import UnrolledUnit
 from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
@@ -17,7 +18,11 @@ from gatesmith.ops.dense import Dense
 from gatesmith.ops.window import Window
 
 UNITS: dict[str, MatrixUnit] = {
-    unit.name: unit for unit in (FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit())
+    unit.name: unit
+    for unit in (
+        *(FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit()),
+        *(PackedUnit(), LutUnit()),
+    )
 }
 """In the order in which messages list them; of equal price the earlier one is taken."""
 

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.render import plain
 from gatesmith.ir import BIPOLAR, TERNARY, IntType
 
 Kind: TypeAlias = Literal[
@@ -20,6 +21,9 @@ Kind: TypeAlias = Literal[
 
 DSP_OPERAND_BITS = 5
 """Narrowest operand for which a multiplication is counted as a DSP block, not as LUTs."""
+
+DIGIT_BITS = 4
+"""Bits of the narrower operand that gs_multiply takes in one cycle."""
 
 FORMULAS: dict[Kind, str] = {
     "copy": "x",
@@ -43,12 +47,14 @@ class Terms:
             code is the popcount. ``gated`` and ``masked``: x is -1, 0 or 1 and w one bit; of n
             products that are not 0, the p that are 1 are counted, for 2 * p - n. ``copy``: the
             weights are 1.
+        dsp: Whether products of operands that are both wide may go to DSP blocks.
     """
 
     x: IntType
     weight: IntType
     total: IntType
     kind: Kind
+    dsp: bool = True
 
     @property
     def rom_type(self) -> IntType:
@@ -96,6 +102,50 @@ class Terms:
         return self.kind == "multiply" and min(self.x_value.bits, self.rom_type.bits) > 1
 
     @property
+    def in_luts(self) -> bool:
+        """Whether products are made by templates/sv/gs_multiply.sv, which no tool puts in a DSP."""
+        return self.registered and not (self.dsp and self.narrower >= DSP_OPERAND_BITS)
+
+    @property
+    def narrower(self) -> int:
+        """Bits of the narrower operand."""
+        return min(self.x_value.bits, self.rom_type.bits)
+
+    @property
+    def x_wider(self) -> bool:
+        """Whether x has as many bits as the weight, or more."""
+        return self.x_value.bits >= self.rom_type.bits
+
+    @property
+    def registers(self) -> int:
+        """Registers from operands to products."""
+        return 2 if self.in_luts and self.narrower > DIGIT_BITS else int(self.registered)
+
+    @property
+    def multiplier(self) -> str:
+        """Parameters of gs_multiply (SystemVerilog)."""
+        x, w = (self.x_value, self.rom_type)
+        a, b = (x, w) if self.x_wider else (w, x)
+        return (
+            f".A_W({a.bits}), .B_W({b.bits}), .Y_W({self.term_bits}), "
+            f".A_SIGNED(1'b{int(a.signed)}), .B_SIGNED(1'b{int(b.signed)})"
+        )
+
+    def files(self) -> dict[str, str]:
+        """Library modules that products and their sums need."""
+        names = ["gs_adder_tree.sv", *(["gs_multiply.sv"] if self.in_luts else [])]
+        return {name: plain(f"sv/{name}") for name in names}
+
+    def tree_levels(self, terms: int) -> int:
+        """Register levels of the gs_adder_tree of so many products."""
+        return parts.tree_levels(terms, self.term_bits, signed=self.term.signed)
+
+    def tree_cost(self, terms: int) -> Cost:
+        """Cost of the gs_adder_tree of so many products."""
+        bits, signed = self.term_bits, self.term.signed
+        return parts.tree_cost(terms, bits, self.total.bits, signed=signed)
+
+    @property
     def formula(self) -> str:
         """How a product is made, for the header."""
         return FORMULAS[self.kind]
@@ -138,16 +188,20 @@ class Terms:
 
         xnor, gated, masked and copy none (they share the LUTs of the sum); add / subtract one LUT
         a bit; multiplier of b x c bits one DSP when both are at least 5 bits wide, per 18 x 25
-        bits, else b * c LUTs and a register.
+        bits. In LUTs, b <= c: b rows of c + 1 LUTs; for each digit of 4 bits of b but the first
+        another c + 4; registers behind digits and sum.
         """
         if self.kind in ("xnor", "copy") or self.counted:
             return Cost()
         if not self.registered:
             return Cost(lut=self.term_bits)
         small, large = sorted((self.x_value.bits, self.rom_type.bits))
-        if small >= DSP_OPERAND_BITS:
+        if not self.in_luts:
             return Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
-        return Cost(lut=small * large, ff=self.term_bits)
+        digits = parts.ceil_div(small, DIGIT_BITS)
+        lut = small * (large + 1) + (digits - 1) * (large + DIGIT_BITS)
+        ff = digits * large + small if digits > 1 else 0
+        return Cost(lut=lut, ff=self.term_bits + ff)
 
 
 def kind_of(x: IntType, weight: IntType, *, masked: bool = False) -> Kind:

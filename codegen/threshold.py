@@ -144,7 +144,7 @@ class ThresholdStage(Stage):
         """Registers: thresholds where they differ between beats, comparisons, counts."""
         if self.steps == 0:
             return 1
-        return int(self.depth > 1) + 1 + parts.tree_levels(self.steps)
+        return int(self.depth > 1) + 1 + parts.tree_levels(self.steps, 1)
 
     @property
     def interval(self) -> int:

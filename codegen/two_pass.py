@@ -112,7 +112,7 @@ class TwoPassStage(Stage):
     @property
     def levels(self) -> int:
         """Registers of the adder tree over the lanes."""
-        return parts.tree_levels(self.x.lanes)
+        return parts.tree_levels(self.x.lanes, self.term_bits)
 
     @property
     def pace(self) -> int:

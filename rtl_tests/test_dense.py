@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ def bipolar_or_zero(frames: Ints, simd: int) -> Ints:
     return np.where(beats[:, :1] == 0, 0, signs).reshape(frames.shape)
 
 
+def luts(name: str, x: IntType, w: IntType, ins: int, outs: int, *, simd: int, pe: int) -> Case:
+    """No DSP block."""
+    case = dense(name, x, w, ins, outs, simd=simd, pe=pe)
+    assert isinstance(case.stage, DenseStage)
+    return replace(case, stage=replace(case.stage, dsp=False))
+
+
 def all_zero() -> Case:
     op = Dense(Array(np.zeros((4, 6), np.int64)), IntType(0, 0))
     stage = DenseStage("zero", "zero", (), "dense_zero", op, Stream(I8, 6, 1, 3), 2)
@@ -94,6 +102,9 @@ CASES = [
     dense("groups_one_beat", I4, I8, 3, 2, simd=3, pe=2, vectors=3, groups=5),
     dense("groups_one_pass", BIPOLAR, BIPOLAR, 8, 3, simd=4, pe=3, vectors=2, groups=4),
     dense("groups_serial", U8, I4, 2, 6, simd=2, pe=1, vectors=1, groups=7),
+    luts("luts_digits", I8, I8, 8, 4, simd=4, pe=2),
+    luts("luts_uneven", U8, IntType(-32, 31), 6, 2, simd=3, pe=2),
+    luts("luts_unsigned", IntType(0, 31), IntType(0, 127), 6, 2, simd=2, pe=1),
     dense("groups_masked", TERNARY, BIPOLAR, 9, 2, simd=3, pe=1, groups=2, masked=True),
 ]
 CASE = {case.stage.name: case for case in CASES}

@@ -1,9 +1,11 @@
-// gs_adder_tree: sum of TERMS numbers, a register every 8 terms.
+// gs_adder_tree: sum of TERMS numbers, a register every two adders.
 //
 //     sum = terms[0] + terms[1] + ... modulo 2**SUM_W
 //
-// Latency ceil(log8(TERMS)) cycles in which step is high; one term is a wire. Level l has
-// ceil(TERMS / 8**l) terms, three bits wider than the level before, never wider than SUM_W.
+// A level adds four numbers, two adders deep; the first level of single bits counts eight. Latency
+// is the number of levels, in cycles in which step is high; one term is a wire. No level is wider
+// than SUM_W. The two adders in a row have names of their own, and exact widths: put together in
+// one expression they become a carry-save adder, which takes twice the LUTs of two carry chains.
 // Use `+` for a sum of two; use this where a flat sum would be one long path.
 
 `default_nettype none
@@ -20,26 +22,34 @@ module gs_adder_tree #(
     output wire logic [SUM_W-1:0]        sum
 );
 
-    localparam int LEVELS = int'(TERMS > 1) + int'(TERMS > 8) + int'(TERMS > 64) + int'(TERMS > 512)
-        + int'(TERMS > 4096) + int'(TERMS > 32768) + int'(TERMS > 262144);
+    localparam bit BITS   = TERM_W == 1 && !SIGNED;
+    localparam int FIRST  = BITS ? 3 : 2;  // log2 of the terms that the first level adds up
+    localparam int LEVELS = int'(TERMS > 1) + int'(TERMS > 1 << FIRST)
+        + int'(TERMS > 1 << (FIRST + 2)) + int'(TERMS > 1 << (FIRST + 4))
+        + int'(TERMS > 1 << (FIRST + 6)) + int'(TERMS > 1 << (FIRST + 8))
+        + int'(TERMS > 1 << (FIRST + 10)) + int'(TERMS > 1 << (FIRST + 12))
+        + int'(TERMS > 1 << (FIRST + 14)) + int'(TERMS > 1 << (FIRST + 16));
 
     generate
         for (genvar l = 0; l < LEVELS; l++) begin : g_level
-            localparam int FROM   = (TERMS + (1 << (3 * l)) - 1) >> (3 * l);
-            localparam int TO     = (FROM + 7) / 8;
-            localparam int FROM_W = TERM_W + 3 * l < SUM_W ? TERM_W + 3 * l : SUM_W;
-            localparam int TO_W   = FROM_W + 3 < SUM_W ? FROM_W + 3 : SUM_W;
+            localparam int DONE   = l == 0 ? 0 : FIRST + 2 * (l - 1);  // log2 of the terms in one
+            localparam int FROM   = (TERMS + (1 << DONE) - 1) >> DONE;
+            localparam int FANIN  = l == 0 ? 1 << FIRST : 4;
+            localparam int TO     = (FROM + FANIN - 1) / FANIN;
+            localparam int FROM_W = TERM_W + DONE < SUM_W ? TERM_W + DONE : SUM_W;
+            localparam int PAIR_W = FROM_W + 1 < SUM_W ? FROM_W + 1 : SUM_W;
+            localparam int TO_W   = TERM_W + FIRST + 2 * l < SUM_W ? TERM_W + FIRST + 2 * l : SUM_W;
 
-            wire logic [TO*8*FROM_W-1:0] from;  // filled up with zeros to whole groups of eight
-            logic      [TO*TO_W-1:0]     sum_q;
+            wire logic [TO*FANIN*FROM_W-1:0] from;  // filled up with zeros to whole groups
+            logic      [TO*TO_W-1:0]         sum_q;
 
             if (l == 0) begin : g_from
-                assign from = (TO * 8 * FROM_W)'(terms);
+                assign from = (TO * FANIN * FROM_W)'(terms);
             end else begin : g_from
-                assign from = (TO * 8 * FROM_W)'(g_level[l-1].sum_q);
+                assign from = (TO * FANIN * FROM_W)'(g_level[l-1].sum_q);
             end
 
-            if (FROM_W == 1 && !SIGNED) begin : g_popcount
+            if (l == 0 && BITS) begin : g_popcount
                 always_ff @(posedge clk) begin
                     if (step) begin
                         for (int t = 0; t < TO; t++) begin
@@ -48,22 +58,25 @@ module gs_adder_tree #(
                     end
                 end
             end else begin : g_add
-                logic [TO*8*TO_W-1:0] wide;
-                always_comb begin
-                    for (int t = 0; t < TO * 8; t++) begin
-                        wide[t*TO_W+:TO_W] = TO_W'(
-                            $signed({SIGNED && from[t*FROM_W+FROM_W-1], from[t*FROM_W+:FROM_W]}));
-                    end
-                end
-                always_ff @(posedge clk) begin
-                    if (step) begin
-                        for (int t = 0; t < TO; t++) begin
-                            sum_q[t*TO_W+:TO_W] <=
-                                ((wide[(t*8+0)*TO_W+:TO_W] + wide[(t*8+1)*TO_W+:TO_W])
-                                + (wide[(t*8+2)*TO_W+:TO_W] + wide[(t*8+3)*TO_W+:TO_W]))
-                                + ((wide[(t*8+4)*TO_W+:TO_W] + wide[(t*8+5)*TO_W+:TO_W])
-                                + (wide[(t*8+6)*TO_W+:TO_W] + wide[(t*8+7)*TO_W+:TO_W]));
-                        end
+                for (genvar t = 0; t < TO; t++) begin : g_sum
+                    logic [PAIR_W-1:0] a, b, c, d, left, right;
+                    logic [TO_W-1:0]   left_wide, right_wide;
+
+                    assign a = PAIR_W'($signed({SIGNED && from[(t*4+0)*FROM_W+FROM_W-1],
+                                                from[(t*4+0)*FROM_W+:FROM_W]}));
+                    assign b = PAIR_W'($signed({SIGNED && from[(t*4+1)*FROM_W+FROM_W-1],
+                                                from[(t*4+1)*FROM_W+:FROM_W]}));
+                    assign c = PAIR_W'($signed({SIGNED && from[(t*4+2)*FROM_W+FROM_W-1],
+                                                from[(t*4+2)*FROM_W+:FROM_W]}));
+                    assign d = PAIR_W'($signed({SIGNED && from[(t*4+3)*FROM_W+FROM_W-1],
+                                                from[(t*4+3)*FROM_W+:FROM_W]}));
+                    assign left       = a + b;
+                    assign right      = c + d;
+                    assign left_wide  = TO_W'($signed({SIGNED && left[PAIR_W-1], left}));
+                    assign right_wide = TO_W'($signed({SIGNED && right[PAIR_W-1], right}));
+
+                    always_ff @(posedge clk) begin
+                        if (step) sum_q[t*TO_W+:TO_W] <= left_wide + right_wide;
                     end
                 end
             end
@@ -74,7 +87,8 @@ module gs_adder_tree #(
             assign unused_ok = &{1'b0, clk, step};
             assign sum = SUM_W'($signed({SIGNED && terms[TERM_W-1], terms[TERM_W-1:0]}));
         end else begin : g_sum
-            localparam int TOP_W = TERM_W + 3 * LEVELS < SUM_W ? TERM_W + 3 * LEVELS : SUM_W;
+            localparam int LOG   = FIRST + 2 * (LEVELS - 1);
+            localparam int TOP_W = TERM_W + LOG < SUM_W ? TERM_W + LOG : SUM_W;
             assign sum = SUM_W'(
                 $signed({SIGNED && g_level[LEVELS-1].sum_q[TOP_W-1], g_level[LEVELS-1].sum_q}));
         end
