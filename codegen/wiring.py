@@ -126,7 +126,7 @@ def function(name: str, counts: Sequence[int], ones: int) -> str:
 
     >>> print(function("count_30", [3, 0], 0))
         function automatic logic [1:0] count_30(input logic [2:0] a);
-                logic c0;
+            logic c0;
             c0 = a[2] & a[1] | a[0] & (a[2] | a[1]);
             count_30 = {c0, a[2] ^ a[1] ^ a[0]};
         endfunction
