@@ -191,22 +191,44 @@ def best_chain(
 def _steps(bits: Sequence[int], plain: Sequence[int], carry: int, price: float) -> _Steps:
     """All states from a carry in on, each by its best way."""
     steps: _Steps = {(0, carry): _Step(float(carry))}
-    total = sum(bits)
     for slots in range(len(bits)):
+        near = slice(slots, slots + SLOTS)
+        options = _options(tuple(bits[near]), tuple(plain[near]), first=slots == 0)
         for over in (0, 1):
             if (here := steps.get((slots, over))) is None:
                 continue
-            for window in _windows(bits[slots:], plain[slots:], first=slots == 0):
-                gain = sum(window.wires) + sum(window.plain) - window.slots - price * window.lut
-                # Where bits are plenty they are taken first: the others will be plain wires.
-                gain += sum(
-                    0.05 * n * have / total
-                    for n, have in zip(window.wires, bits[slots:], strict=False)
-                )
-                key = slots + window.slots, int(window.most + over >= 1 << window.slots)
-                if key not in steps or steps[key].value < here.value + gain - 1e-9:
-                    steps[key] = _Step(here.value + gain, (slots, over), window)
+            for option in options:
+                value = here.value + option.gain - price * option.lut
+                key = slots + option.slots, int(option.most + over >= 1 << option.slots)
+                if key not in steps or steps[key].value < value - 1e-9:
+                    steps[key] = _Step(value, (slots, over), option.window)
     return steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A window that there are bits for; ``gain`` are the bits it removes, and a little more."""
+
+    window: Window
+    slots: int
+    most: int
+    lut: int
+    gain: float
+
+
+@lru_cache(maxsize=1 << 16)
+def _options(bits: tuple[int, ...], plain: tuple[int, ...], *, first: bool) -> tuple[_Option, ...]:
+    """Windows that these bits can feed, the best of those that differ in nothing else."""
+    found: dict[tuple[int, ...], _Option] = {}
+    for window in _windows(bits, plain, first=first):
+        # Where bits are plenty they are taken first: the others will be plain wires.
+        plenty = sum(n * have for n, have in zip(window.wires, bits, strict=False))
+        gain = sum(window.wires) + sum(window.plain) - window.slots + 0.002 * plenty
+        slots, most, lut = window.slots, window.most, window.lut
+        key = slots, lut, most >> slots, (most + 1) >> slots
+        if key not in found or found[key].gain < gain:
+            found[key] = _Option(window, slots, most, lut, gain)
+    return tuple(found.values())
 
 
 def _windows(bits: Sequence[int], plain: Sequence[int], *, first: bool) -> Iterator[Window]:
