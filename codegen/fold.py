@@ -19,7 +19,7 @@ from gatesmith.codegen.fold_model import Choice, Memory
 from gatesmith.codegen.gather import granularity
 from gatesmith.codegen.lane_costs import RESOURCES
 from gatesmith.codegen.matrix_unit import Fold, Naming
-from gatesmith.codegen.matrix_units import UNITS, layer_of
+from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.wish import Wish, wished
@@ -182,6 +182,8 @@ def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None
     if threshold is None:
         return dense.cost()
     assert isinstance(threshold.op, Threshold)
+    if (whole := with_threshold(dense, threshold.op)) is not None:
+        return whole.cost()
     sink = replace(dense.sink, channels=node.type.channels, vectors=node.type.vectors)
     behind = ThresholdStage("t", "t", (), "t", threshold.op, sink)
     return dense.cost() + behind.cost()
