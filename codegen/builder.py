@@ -38,6 +38,10 @@ class Builder:
         self.registered: set[Driver] = set()  # no path of tready runs through what drives these
         self.inputs: list[CorePort] = []
         self.users = graph.users()
+        self.readers: dict[Node, list[Node]] = {}
+        for node in graph:
+            for arg in node.args:
+                self.readers.setdefault(arg, []).append(node)
 
     # ---- what layers use ------------------------------------------------------------------------
 

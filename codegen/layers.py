@@ -54,6 +54,9 @@ def dense(builder: Builder, node: Node) -> None:
     tap = builder.take(node.args[0]).buffer()
     convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
     convert(layer.inputs, lanes)
+    if threshold_taken(builder, node):
+        builder.give(node, tap)  # the Threshold places the stage of both
+        return
     naming = Naming(node.name, node.name, node.origin, builder.module(node.name))
     masked = is_masked(node, lanes, builder.tap_lanes.get(node.args[0], 0))
     stage = unit.stage(naming, layer, tap.stream, fold, masked=masked)
@@ -82,11 +85,31 @@ def is_masked(node: Node, simd: int, together: int) -> bool:
     )
 
 
+def threshold_taken(builder: Builder, node: Node) -> bool:
+    """Whether the stage of a Dense computes the Threshold behind it too."""
+    if not UNITS[builder.folds[node].unit].takes_threshold or builder.users[node] != 1:
+        return False
+    return any(isinstance(reader.op, Threshold) for reader in builder.readers.get(node, ()))
+
+
+def dense_and_threshold(builder: Builder, node: Node, threshold: Node) -> None:
+    """One stage, called after the Threshold, whose values come out of it."""
+    fold, layer, op = builder.folds[node], layer_of(node, builder.cycles), threshold.op
+    assert isinstance(op, Threshold)
+    name, tap = threshold.name, builder.take(node)
+    naming = Naming(name, name, (*node.origin, *threshold.origin), builder.module(name))
+    tap.put(UNITS[fold.unit].with_threshold(naming, layer, tap.stream, fold, op))
+    builder.give(threshold, tap)
+
+
 @layer(Threshold)
 def threshold(builder: Builder, node: Node) -> None:
     """Element by element, at the lanes that come."""
-    op = node.op
+    op, source = node.op, node.args[0]
     assert isinstance(op, Threshold)
+    if isinstance(source.op, Dense) and threshold_taken(builder, source):
+        dense_and_threshold(builder, source, node)
+        return
     tap, times = elementwise(builder, node)
     op = replace(op, thresholds=repeated(op.thresholds, times), falling=repeated(op.falling, times))
     module = builder.module(node.name)

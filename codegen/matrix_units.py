@@ -11,13 +11,17 @@ from gatesmith.codegen.dense_nm import NmUnit
 from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import UnrolledUnit
 from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
+from gatesmith.codegen.truth_rows import TruthUnit
 from gatesmith.codegen.windowing import stream_groups, taps_order
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.window import Window
 
 UNITS: dict[str, MatrixUnit] = {
-    unit.name: unit for unit in (FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit())
+    unit.name: unit
+    for unit in (
+        *(FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit(), TruthUnit()),
+    )
 }
 """In the order in which messages list them; of equal price the earlier one is taken."""
 
