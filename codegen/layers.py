@@ -13,7 +13,7 @@ from gatesmith.codegen.matrix_units import UNITS, layer_of
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
-from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, Node, Op
+from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, IntType, Node, Op
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.reshape import Reshape
@@ -85,6 +85,15 @@ def is_masked(node: Node, simd: int, together: int) -> bool:
     )
 
 
+def _is_identity(op: Threshold, x: IntType) -> bool:
+    """Whether every value stays as it is: the quantizer behind a sign."""
+    values = np.arange(x.lo, x.hi + 1, x.step)
+    if op.out != x or len(values) > op.out.count:
+        return False
+    rows = max(op.thresholds.shape[0], op.falling.shape[0])
+    return bool((op.run(np.repeat(values[:, None], rows, axis=1)) == values[:, None]).all())
+
+
 def threshold_taken(builder: Builder, node: Node) -> bool:
     """Whether the stage of a Dense computes the Threshold behind it too."""
     if not UNITS[builder.folds[node].unit].takes_threshold or builder.users[node] != 1:
@@ -104,11 +113,14 @@ def dense_and_threshold(builder: Builder, node: Node, threshold: Node) -> None:
 
 @layer(Threshold)
 def threshold(builder: Builder, node: Node) -> None:
-    """Element by element, at the lanes that come."""
+    """Element by element, at the lanes that come; nothing where nothing changes."""
     op, source = node.op, node.args[0]
     assert isinstance(op, Threshold)
     if isinstance(source.op, Dense) and threshold_taken(builder, source):
         dense_and_threshold(builder, source, node)
+        return
+    if _is_identity(op, source.type.int_elem):
+        builder.give(node, builder.take(source))
         return
     tap, times = elementwise(builder, node)
     op = replace(op, thresholds=repeated(op.thresholds, times), falling=repeated(op.falling, times))
