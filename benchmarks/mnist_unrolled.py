@@ -33,8 +33,10 @@ PRUNE = (
 
 QUANTIZE = (
     *("--weights", "ternary", "--activations", "bipolar", "--layer", "n2_MatMul=int8"),
-    *("--train", "6", "--batch", "256", "--lr", "2e-3", "--distill", "0"),
+    *("--layer", "n8_Gemm=int4"),
+    *("--train", "6", "--batch", "256", "--lr", "2e-3", "--distill", "0.6"),
 )
+CYCLES = ("--cycles", "1")
 FOLDS = ("n2_MatMul=truth", "n5_MatMul=unrolled", "n8_Gemm=unrolled")
 KEPT = {
     "prune": ("accuracy_before", "accuracy_after", "parameters_before", "parameters_after"),
@@ -60,7 +62,7 @@ def commands(nets: Path, data: Path, model: Path, folder: Path) -> dict[str, tup
     return {
         "prune": ("prune", f"{nets / FLOAT}", "-o", f"{nets / SPARSE}", *sets, *PRUNE),
         "quantize": ("quantize", f"{nets / SPARSE}", "-o", f"{nets / TERNARY}", *sets, *QUANTIZE),
-        "build": ("build", f"{model}", "-o", f"{folder}", "--input", "u8:1/255", *folds),
+        "build": ("build", f"{model}", "-o", f"{folder}", "--input", "u8:1/255", *CYCLES, *folds),
         "verify": ("verify", f"{folder}", "--data", test[0], "--labels", test[1]),
         "synth": ("synth", f"{folder}", "--device", "xcup"),
     }
