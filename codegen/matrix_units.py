@@ -19,9 +19,7 @@ from gatesmith.ops.window import Window
 
 UNITS: dict[str, MatrixUnit] = {
     unit.name: unit
-    for unit in (
-        *(FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit(), TruthUnit()),
-    )
+    for unit in (*(FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit(), TruthUnit()),)
 }
 """In the order in which messages list them; of equal price the earlier one is taken."""
 

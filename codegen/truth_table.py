@@ -33,7 +33,7 @@ class Decision:
     """A function as decisions.
 
     Attributes:
-        nodes: Of node ``n``, at ``n - 2``: the wire, the node where it is 1, the node where it is 0.
+        nodes: Of node ``n``, at ``n - 2``: the wire, the nodes where it is 1 and where it is 0.
         root: The function itself.
     """
 
@@ -55,8 +55,10 @@ class Decision:
 
     @property
     def luts(self) -> int:
-        """6-input LUTs: one up to six wires; above, tables of six with multiplexers, or what the
-        decisions take at two in a LUT, whichever is less."""
+        """6-input LUTs: one up to six wires.
+
+        Above: tables of six wires behind multiplexers, or two decisions in a LUT, whichever is less.
+        """
         wires = len(self.support)
         if wires <= 6:
             return int(wires > 1)

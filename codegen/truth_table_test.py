@@ -91,7 +91,9 @@ def test_reads_nothing_in_vain(seed: int) -> None:
     small = rng.random((2, 2)) < 0.5
     table = np.broadcast_to(small[None, :, None, :], (2, 2, 2, 2))
     needed = tuple(
-        wire for wire, axis in ((1, 0), (3, 1)) if (small.take(0, axis) != small.take(1, axis)).any()
+        wire
+        for wire, axis in ((1, 0), (3, 1))
+        if (small.take(0, axis) != small.take(1, axis)).any()
     )
     assert decide(table, np.ones(table.shape, bool)).support == needed
 

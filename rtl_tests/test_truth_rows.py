@@ -32,9 +32,7 @@ def case(
     op = Dense(Array(weights), I8)
     ins = op.weights.shape[1]
     stream = Stream(x, ins, vectors, ins)
-    stage = TruthRowsStage(
-        name, name, (f"/{name}/MatMul",), f"truth_{name}", op, stream, threshold
-    )
+    stage = TruthRowsStage(name, name, (f"/{name}/MatMul",), f"truth_{name}", op, stream, threshold)
 
     def answer(frames: Ints) -> Ints:
         sums = np.asarray(op.run(frames), np.int64)
