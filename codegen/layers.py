@@ -9,7 +9,7 @@ import numpy as np
 
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
-from gatesmith.codegen.matrix_units import UNITS, layer_of
+from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
@@ -43,6 +43,8 @@ def reshape(builder: Builder, node: Node) -> None:
 def dense(builder: Builder, node: Node) -> None:
     """The unit its fold names; behind a window of all taps at once the weights are moved.
 
+    A Threshold that alone reads the sums may become part of the stage.
+
     Raises:
         ValueError: The fold was chosen for other cycles, and the unit cannot be built at these.
     """
@@ -54,12 +56,15 @@ def dense(builder: Builder, node: Node) -> None:
     tap = builder.take(node.args[0]).buffer()
     convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
     convert(layer.inputs, lanes)
-    if threshold_taken(builder, node):
-        builder.give(node, tap)  # the Threshold places the stage of both
-        return
     naming = Naming(node.name, node.name, node.origin, builder.module(node.name))
     masked = is_masked(node, lanes, builder.tap_lanes.get(node.args[0], 0))
     stage = unit.stage(naming, layer, tap.stream, fold, masked=masked)
+    behind = builder.only_reader(node)
+    if behind is not None and isinstance(behind.op, Threshold):
+        whole = with_threshold(stage, behind.op)
+        if whole is not None:
+            stage = replace(whole, node=behind.name, origin=(*node.origin, *behind.origin))
+            builder.done.add(behind)
     tap.put(stage).convert(node.type.channels, stage.sink.lanes)
     builder.give(node, tap)
 
@@ -85,42 +90,26 @@ def is_masked(node: Node, simd: int, together: int) -> bool:
     )
 
 
-def _is_identity(op: Threshold, x: IntType) -> bool:
+def is_identity(op: Threshold, x: IntType) -> bool:
     """Whether every value stays as it is: the quantizer behind a sign."""
+    if op.out != x:
+        return False
     values = np.arange(x.lo, x.hi + 1, x.step)
-    if op.out != x or len(values) > op.out.count:
-        return False
     rows = max(op.thresholds.shape[0], op.falling.shape[0])
-    return bool((op.run(np.repeat(values[:, None], rows, axis=1)) == values[:, None]).all())
-
-
-def threshold_taken(builder: Builder, node: Node) -> bool:
-    """Whether the stage of a Dense computes the Threshold behind it too."""
-    if not UNITS[builder.folds[node].unit].takes_threshold or builder.users[node] != 1:
-        return False
-    return any(isinstance(reader.op, Threshold) for reader in builder.readers.get(node, ()))
-
-
-def dense_and_threshold(builder: Builder, node: Node, threshold: Node) -> None:
-    """One stage, called after the Threshold, whose values come out of it."""
-    fold, layer, op = builder.folds[node], layer_of(node, builder.cycles), threshold.op
-    assert isinstance(op, Threshold)
-    name, tap = threshold.name, builder.take(node)
-    naming = Naming(name, name, (*node.origin, *threshold.origin), builder.module(name))
-    tap.put(UNITS[fold.unit].with_threshold(naming, layer, tap.stream, fold, op))
-    builder.give(threshold, tap)
+    found = op.run(np.repeat(values[:, None], rows, axis=1))
+    return bool((found == values[:, None]).all())
 
 
 @layer(Threshold)
 def threshold(builder: Builder, node: Node) -> None:
     """Element by element, at the lanes that come; nothing where nothing changes."""
-    op, source = node.op, node.args[0]
+    op = node.op
     assert isinstance(op, Threshold)
-    if isinstance(source.op, Dense) and threshold_taken(builder, source):
-        dense_and_threshold(builder, source, node)
+    if node in builder.done:
+        builder.give(node, builder.take(node.args[0]))
         return
-    if _is_identity(op, source.type.int_elem):
-        builder.give(node, builder.take(source))
+    if is_identity(op, node.args[0].type.int_elem):
+        builder.give(node, builder.take(node.args[0]))
         return
     tap, times = elementwise(builder, node)
     op = replace(op, thresholds=repeated(op.thresholds, times), falling=repeated(op.falling, times))

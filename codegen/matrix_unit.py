@@ -15,7 +15,6 @@ from typing import ClassVar
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.ir import IntType
 from gatesmith.ops.dense import Dense
-from gatesmith.ops.threshold import Threshold
 
 FOLDED, PLAIN = "folded", "plain"
 
@@ -94,14 +93,12 @@ class MatrixUnit(ABC):
         what: In a few words, for messages and the docs.
         automatic: Whether the search for the cheapest fold tries it unasked.
         roms: Ways it can store weights.
-        takes_threshold: Whether its stage takes in a Threshold that is all that reads the sums.
     """
 
     name: ClassVar[str]
     what: ClassVar[str]
     automatic: ClassVar[bool] = False
     roms: ClassVar[tuple[str, ...]] = (PLAIN,)
-    takes_threshold: ClassVar[bool] = False
 
     @abstractmethod
     def refuses(self, layer: Layer, rom: str = PLAIN) -> str | None:
@@ -134,9 +131,3 @@ class MatrixUnit(ABC):
             fold: One of :meth:`folds`.
             masked: See DenseStage; a unit may ignore it.
         """
-
-    def with_threshold(
-        self, naming: Naming, layer: Layer, x: Stream, fold: Fold, threshold: Threshold
-    ) -> Stage:
-        """The stage of a layer and the Threshold behind it, where ``takes_threshold`` is True."""
-        raise NotImplementedError(f"{self.name} units leave thresholds to a stage of their own")

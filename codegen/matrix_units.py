@@ -11,10 +11,12 @@ from gatesmith.codegen.dense_nm import NmUnit
 from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import UnrolledUnit
 from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
-from gatesmith.codegen.truth_rows import TruthUnit
+from gatesmith.codegen.stream import Stage
+from gatesmith.codegen.truth_rows import TruthRowsStage, TruthUnit
 from gatesmith.codegen.windowing import stream_groups, taps_order
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
 
 UNITS: dict[str, MatrixUnit] = {
@@ -25,6 +27,13 @@ UNITS: dict[str, MatrixUnit] = {
 
 ROMS = tuple(dict.fromkeys(rom for unit in UNITS.values() for rom in unit.roms))
 """Ways to store weights, of all units."""
+
+
+def with_threshold(stage: Stage, threshold: Threshold) -> Stage | None:
+    """A stage of a Dense that applies the Threshold behind it too; None where it cannot."""
+    if isinstance(stage, TruthRowsStage):
+        return stage.with_threshold(threshold)
+    return None
 
 
 def layer_of(node: Node, cycles: int | None = None) -> Layer:

@@ -9,7 +9,7 @@ decisions by codegen/truth_table.py. Equal functions are made once. One register
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -160,6 +160,10 @@ class TruthRowsStage(Stage):
         elem = self.op.accumulator(self.x.elem) if op is None else op.out
         return Stream(elem, outs, self.x.vectors, outs)
 
+    def with_threshold(self, threshold: Threshold) -> TruthRowsStage:
+        """The same with a Threshold of the sums in its functions."""
+        return replace(self, threshold=threshold)
+
     @property
     def pe(self) -> int:
         """Outputs."""
@@ -245,7 +249,6 @@ class TruthUnit(MatrixUnit):
 
     name = TRUTH
     what = f"outputs that read at most {MAX_BITS} bits, each a function with its thresholds"
-    takes_threshold = True
 
     def refuses(self, layer: Layer, rom: str = PLAIN) -> str | None:
         """Groups; rows that read too much."""
@@ -279,10 +282,3 @@ class TruthUnit(MatrixUnit):
         """The sums; a mask saves nothing here."""
         n = naming
         return TruthRowsStage(n.name, n.node, n.origin, n.module, layer.op, x)
-
-    def with_threshold(
-        self, naming: Naming, layer: Layer, x: Stream, fold: Fold, threshold: Threshold
-    ) -> TruthRowsStage:
-        """Both in one function."""
-        n = naming
-        return TruthRowsStage(n.name, n.node, n.origin, n.module, layer.op, x, threshold)

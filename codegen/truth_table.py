@@ -57,7 +57,7 @@ class Decision:
     def luts(self) -> int:
         """6-input LUTs: one up to six wires.
 
-        Above: tables of six wires behind multiplexers, or two decisions in a LUT, whichever is less.
+        Above: tables of six wires behind multiplexers, or two decisions in a LUT: the lesser.
         """
         wires = len(self.support)
         if wires <= 6:

@@ -1,4 +1,4 @@
-"""Dense as truth tables in RTL equals Dense, and Threshold behind it, in NumPy."""
+"""Dense as truth tables in RTL equals Dense, and the Threshold behind it, in NumPy."""
 
 from __future__ import annotations
 
