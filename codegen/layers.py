@@ -13,7 +13,7 @@ from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
-from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, Node, Op, TensorType
+from gatesmith.ir import BIPOLAR, TERNARY, Array, Graph, IntType, Node, Op, TensorType
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.reshape import Reshape
@@ -90,12 +90,25 @@ def is_masked(node: Node, simd: int, together: int) -> bool:
     )
 
 
+def is_identity(op: Threshold, x: IntType) -> bool:
+    """Whether every value stays as it is: the quantizer behind a sign."""
+    if op.out != x:
+        return False
+    values = np.arange(x.lo, x.hi + 1, x.step)
+    rows = max(op.thresholds.shape[0], op.falling.shape[0])
+    found = op.run(np.repeat(values[:, None], rows, axis=1))
+    return bool((found == values[:, None]).all())
+
+
 @layer(Threshold)
 def threshold(builder: Builder, node: Node) -> None:
-    """Element by element, at the lanes that come."""
+    """Element by element, at the lanes that come; nothing where nothing changes."""
     op = node.op
     assert isinstance(op, Threshold)
     if node in builder.done:
+        builder.give(node, builder.take(node.args[0]))
+        return
+    if is_identity(op, node.args[0].type.int_elem):
         builder.give(node, builder.take(node.args[0]))
         return
     tap, times = elementwise(builder, node)

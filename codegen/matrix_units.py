@@ -13,6 +13,7 @@ from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import DenseUnrolledStage, UnrolledUnit
 from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
 from gatesmith.codegen.stream import Stage
+from gatesmith.codegen.truth_rows import TruthRowsStage, TruthUnit
 from gatesmith.codegen.windowing import stream_groups, taps_order
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dense import Dense
@@ -23,7 +24,7 @@ UNITS: dict[str, MatrixUnit] = {
     unit.name: unit
     for unit in (
         *(FoldedUnit(), NmUnit(), BlocksUnit(), SkipUnit(), UnrolledUnit()),
-        *(PackedUnit(), LutUnit()),
+        *(TruthUnit(), PackedUnit(), LutUnit()),
     )
 }
 """In the order in which messages list them; of equal price the earlier one is taken."""
@@ -34,7 +35,7 @@ ROMS = tuple(dict.fromkeys(rom for unit in UNITS.values() for rom in unit.roms))
 
 def with_threshold(stage: Stage, threshold: Threshold) -> Stage | None:
     """A stage of a Dense that applies the Threshold behind it too; None where it cannot."""
-    if isinstance(stage, DenseUnrolledStage):
+    if isinstance(stage, DenseUnrolledStage | TruthRowsStage):
         return stage.with_threshold(threshold)
     return None
 

@@ -27,7 +27,7 @@ from torch import Tensor
 from gatesmith.errors import UserError
 from gatesmith.ir import Graph, Reals
 from gatesmith.prune.importance.magnitude import lamp
-from gatesmith.prune.patterns import Masks, Pattern, check_zero, masks
+from gatesmith.prune.patterns import Masks, Pattern, check_zero, masks, pruned_before
 from gatesmith.prune.schedule import Schedule
 from gatesmith.quant.calibrate.layers import layers
 from gatesmith.quant.train.fit import Fitted, Pair, Progress, Training
@@ -114,7 +114,8 @@ class MaskSearch:
 class Ramp:
     """Rising masks: more and more of the least weights. The best of each layer stays.
 
-    N of M begins with M of M and goes down by whole weights.
+    N of M begins with M of M and goes down by whole weights. What was pruned before stays zero all
+    the while, and counts in the ratio.
 
     Attributes:
         graph: That is trained.
@@ -125,6 +126,7 @@ class Ramp:
         scope: As of :func:`gatesmith.prune.patterns.masks`; by_layer and keep too.
         by_layer: Ratios of some layers in the end.
         keep: Layers that stay as they are.
+        before: What the graph was pruned to before.
     """
 
     graph: Graph = field(repr=False)
@@ -135,8 +137,10 @@ class Ramp:
     scope: str = "global"
     by_layer: Mapping[str, float] | None = None
     keep: tuple[str, ...] = ()
+    before: Masks = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "before", pruned_before(self.graph))
         if self.criterion not in WHILE_TRAINING:
             raise _not_while_training(self.criterion)
 
@@ -156,9 +160,11 @@ class Ramp:
         for score in scores.values():  # a block counts by its mean
             score.reshape(-1)[score.argmax()] = most * pattern.kept * pattern.of
         by_layer = None if self.by_layer is None else own
-        return masks(
+        now = masks(
             self.graph, scores, pattern, ratio, scope=self.scope, by_layer=by_layer, keep=self.keep
         )
+        before = self.before
+        return {name: mask & before.get(name, True) for name, mask in now.items()}
 
     def _scores(self, w: Reals) -> Reals:
         return lamp(np.square(w)) if self.criterion == "lamp" else np.abs(w)

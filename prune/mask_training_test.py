@@ -186,6 +186,21 @@ def test_the_best_of_each_layer_stays(mlp: Graph) -> None:
         assert found["n6_Gemm_6_weight"].any()
 
 
+def test_what_was_pruned_before_stays(mlp: Graph) -> None:
+    """From the first step on, whatever the weights are by then, in layers left alone too."""
+    first = masks(mlp, weight_scores(mlp, "l1"), FREE, 0.4, by_layer={"n6_Gemm": 0.0})
+    sparse = apply(mlp, first)
+    ones = {layer.weight.name: np.ones(layer.weight.type.shape) for layer in layers(sparse)}
+    ramp = Ramp(sparse, FREE, Schedule.parse("gradual"), by_layer={"n3_Gemm": 0.8})
+    begins, ends = ramp(Fraction(0), ones), ramp(Fraction(1), ones)
+    for name, mask in first.items():
+        assert not begins[name][~mask].any()
+        assert not ends[name][~mask].any()
+    assert all((begins[name] == first[name]).all() for name in first)
+    assert ends["n3_Gemm_3_weight"].mean() <= 0.2
+    assert ends["n6_Gemm_6_weight"].all()
+
+
 def test_same_seed_same_bits(mlp: Graph, few: Few) -> None:
     x, y = few
     ramp = Ramp(mlp, FREE, Schedule.parse("gradual"), 0.7)

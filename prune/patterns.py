@@ -34,6 +34,9 @@ from gatesmith.quant.calibrate.layers import Layer, const, layers
 Masks: TypeAlias = dict[str, NDArray[np.bool_]]
 """By name of the Const of a layer's weights; True is kept."""
 
+PRUNED = 0.1
+"""Part of a layer's weights that is exactly 0 in a pruned network, and in no other."""
+
 _TEXT = re.compile(r"(unstructured)|nm:(\d{1,3}):(\d{1,3})|block:(\d{1,4})x(\d{1,4})", re.ASCII)
 
 
@@ -160,6 +163,11 @@ def sparsity(graph: Graph) -> dict[str, tuple[int, int]]:
 def masks_of_zeros(graph: Graph) -> Masks:
     """Masks that hold the zeros there are: what a pruned network is trained on with."""
     return {layer.weight.name: const(layer.weight) != 0 for layer in layers(graph)}
+
+
+def pruned_before(graph: Graph) -> Masks:
+    """The same of layers of which PRUNED or more is zero: zeros that are no accident, and stay."""
+    return {name: mask for name, mask in masks_of_zeros(graph).items() if 1 - mask.mean() >= PRUNED}
 
 
 def check_zero(graph: Graph, kept: Mapping[str, NDArray[np.bool_]]) -> None:

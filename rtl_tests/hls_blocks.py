@@ -28,7 +28,7 @@ STEMS = (
     *("coded_roms", "concat", "decide", "dense", "dense_many", "dense_skip", "dense_sparse"),
     *("dense_unrolled", "depthwise", "fork", "gather", "int_layer_norm", "int_softmax", "join"),
     *("max_pool", "product", "reduce", "requantize", "select", "table", "threshold", "top_k"),
-    *("width_converter", "window", "window_parallel"),
+    *("truth_rows", "width_converter", "window", "window_parallel"),
 )
 """Of the RTL's tests; gates and merges, which see other frames on each side, run in networks."""
 

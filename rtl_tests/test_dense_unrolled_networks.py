@@ -115,6 +115,30 @@ def test_a_set_of_taps_a_cycle(
     assert verdict.interval_predicted <= cycles
 
 
+def signs_net(folder: Path) -> Path:
+    """Signs of few signs; the last layer has no threshold."""
+    net = Net((9, 1, 1), seed=6)
+    net.bipolar(1.0).flat().dense(9, 8, 3).bipolar(1.0).dense(8, 6, 1).bipolar(1.0).dense(6, 3, 2)
+    path = folder / "net.onnx"
+    onnx.save(net.model(), path)
+    return path
+
+
+def test_truth_tables_take_their_thresholds_in(tmp_path: Path) -> None:
+    simulator()
+    gatesmith.build(signs_net(tmp_path), tmp_path / "b", cycles=1, fold={"*": "truth"})
+    content = json.loads((tmp_path / "b" / "build.json").read_text("utf-8"))
+    kinds = [stage["kind"] for stage in content["stages"] if stage["kind"] != "SkidBuffer"]
+    assert kinds == ["TruthRows"] * 3
+    frames = np.random.default_rng(7).integers(-4, 4, (64, 9, 1, 1)) / 2
+    np.savez(tmp_path / "x.npz", x=frames.astype(np.float32))
+
+    verdict = gatesmith.verify(tmp_path / "b", tmp_path / "x.npz", stall=True)
+
+    expect_equal(verdict, 64)
+    assert verdict.interval == 1
+
+
 def test_groups_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError) as caught:
         gatesmith.build(conv_net(tmp_path, groups=2), tmp_path / "b", fold=UNROLLED)

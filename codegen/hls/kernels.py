@@ -28,6 +28,7 @@ from gatesmith.codegen.hls import (  # noqa: F401, registers the kernels
     table,
     threshold,
     top_k,
+    truth_rows,
     width_converter,
     window,
 )

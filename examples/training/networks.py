@@ -8,6 +8,7 @@ no softmax.
 | name | from | multiplications an image | parameters |
 | --- | --- | --- | --- |
 | mnist_mlp | the size of FINN's SFC, 784-256-256-256-10 (arXiv 1612.07119) | 0.33 M | 336 k |
+| mnist_signs | ours, signs of few inputs: for cores of wires | 1.8 M (0.27 M not zero) | 0.27 M |
 | mnist_cnn | ours | 1.5 M | 30 k |
 | resnet8 | MLPerf Tiny's image classification (arXiv 2106.07597) | 12.5 M | 78 k |
 | cnv | the shape of FINN's CNV, VGG-like (arXiv 1612.07119) | 59 M at width 1 | 1.5 M |
@@ -20,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -38,6 +40,59 @@ def mnist_mlp() -> nn.Module:
     """784-256-256-256-10; (N, 1, 28, 28), flattened first."""
     return nn.Sequential(
         nn.Flatten(), *dense(784, 256), *dense(256, 256), *dense(256, 256), nn.Linear(256, 10)
+    )
+
+
+class Bits(nn.Module):
+    """-1 for dark pixels, +1 for light ones: from code 128 on, the top bit of a byte."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Real pixels, any shape; no pixel is exactly 0.5."""
+        return torch.sign(x - 0.5)
+
+
+class Sign(nn.Module):
+    """The sign, with the slope of hard tanh (Hubara et al., 2016); in the file a Sign."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Any shape."""
+        if torch.onnx.is_in_onnx_export():
+            return torch.sign(x)
+        slope = x.clamp(-1, 1)
+        return slope + (torch.sign(x) - slope).detach()
+
+
+class Local(nn.Linear):
+    """Each output reads ``reads`` pixels, drawn from a window of an image; the rest is zero.
+
+    A sign of six one-bit inputs is one 6-input look-up table, whatever its weights are (LogicNets,
+    Umuroglu et al., 2020). Windows lie anywhere in the middle of the image, where digits are.
+    """
+
+    def __init__(self, side: int, outs: int, reads: int, window: int, edge: int) -> None:
+        super().__init__(side * side, outs, bias=False)
+        corners = torch.randint(edge, side - edge - window + 1, (outs, 2))
+        drawn = torch.rand(outs, window * window).topk(reads, 1).indices
+        rows = corners[:, :1] + drawn // window
+        columns = corners[:, 1:] + drawn % window
+        mask = torch.zeros_like(self.weight).scatter_(1, rows * side + columns, 1.0)
+        with torch.no_grad():
+            self.weight.copy_(torch.randn_like(self.weight) * mask)
+        self.weight.register_hook(lambda slope: slope * mask)
+
+
+def mnist_signs() -> nn.Module:
+    """784-2048-128-10 on pixels of one bit; six inputs an output in the first layer."""
+    return nn.Sequential(
+        nn.Flatten(),
+        Bits(),
+        Local(28, 2048, reads=6, window=7, edge=2),
+        nn.BatchNorm1d(2048),
+        Sign(),
+        nn.Linear(2048, 128, bias=False),
+        nn.BatchNorm1d(128),
+        Sign(),
+        nn.Linear(128, 10),
     )
 
 
@@ -156,6 +211,7 @@ CIFAR = {"data": "cifar10", "shape": (3, 32, 32), "shift": 4, "flip": True}
 
 RECIPES = {
     "mnist_mlp": Recipe(mnist_mlp, "mnist", (1, 28, 28), 20, 0.1, 1e-4, shift=1),
+    "mnist_signs": Recipe(mnist_signs, "mnist", (1, 28, 28), 2, 0.1, 0.0, batch=256),
     "mnist_cnn": Recipe(mnist_cnn, "mnist", (1, 28, 28), 8, 0.1, shift=1, keep_batch_norm=False),
     "resnet8": Recipe(resnet8, epochs=22, rate=0.3, decay=2e-4, **CIFAR),
     "cnv": Recipe(cnv, epochs=20, rate=0.1, **CIFAR),

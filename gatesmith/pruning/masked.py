@@ -12,7 +12,7 @@ from gatesmith.ir import Graph, Reals
 from gatesmith.ops.const import Const
 from gatesmith.prune.importance import weight_scores
 from gatesmith.prune.layer_ratios import by_layer_ratios
-from gatesmith.prune.patterns import Masks, Pattern, apply, masks, sparsity
+from gatesmith.prune.patterns import Masks, Pattern, apply, masks, pruned_before, sparsity
 from gatesmith.prune.refit import refit
 from gatesmith.prune.schedule import Schedule, ratio_at
 from gatesmith.prune.sensitivity import weight_curves
@@ -35,6 +35,8 @@ def with_zeros(session: Session) -> Graph:
         epochs = shares(settings.epochs, plan.rounds)
         for number in range(plan.rounds):
             kept = _masks(session, graph, pattern, plan, number)
+            before = pruned_before(graph)  # stays zero, where less is asked too
+            kept = {name: mask & before.get(name, True) for name, mask in kept.items()}
             graph = _fitted(session, graph, kept)
             name = "pruned" if plan.rounds == 1 else f"pruned, step {number + 1}"
             session.step(name, session.measure(graph))

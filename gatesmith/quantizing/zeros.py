@@ -6,11 +6,8 @@ from collections.abc import Mapping
 
 from gatesmith.errors import UserError
 from gatesmith.ir import Graph
-from gatesmith.prune.patterns import Masks, masks_of_zeros
+from gatesmith.prune.patterns import PRUNED, Masks, masks_of_zeros
 from gatesmith.quant.prepare.scheme import Scheme
-
-PRUNED = 0.1
-"""Part of a layer's weights that is exactly 0 in a pruned network, and in no other."""
 
 
 def kept_zeros(
