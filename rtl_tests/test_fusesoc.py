@@ -124,7 +124,9 @@ def test_edalize_sets_up_the_project(
 ) -> None:
     done = run(small, tmp_path, f"--target={target}", "--setup")
     assert done.returncode == 0, done.stdout + done.stderr
-    (script,) = (p for p in tmp_path.glob(f"build/*/{target}*/*.tcl") if re.search(r"1[._]0\.tcl", p.name))
+    (script,) = (
+        p for p in tmp_path.glob(f"build/*/{target}*/*.tcl") if re.search(r"1[._]0\.tcl", p.name)
+    )
     calls = run_script(script, commands, script.parent)
 
     named = [Path(last) for last in values(calls, *reads) if last.endswith(".sv")]

@@ -84,7 +84,9 @@ def test_ipxact_is_valid(built: Built, standard: str, name: str) -> None:
 
     assert schema.validate(document), schema.error_log
     # The check can fail: without its version a component is none.
-    (version,) = document.getroot().findall(f"{{{etree.QName(document.getroot()).namespace}}}version")
+    (version,) = document.getroot().findall(
+        f"{{{etree.QName(document.getroot()).namespace}}}version"
+    )
     document.getroot().remove(version)
     assert not schema.validate(document)
 
@@ -128,7 +130,9 @@ def test_bus_interfaces_map_every_port_but_one(built: Built, space: str, name: s
                 assert physical == f"{bus.findtext(f'{space}name')}_{logical.lower()}"
                 master = bus.find(f"{space}master") is not None
                 assert master == physical.startswith("m_axis")
-            mapped.setdefault(physical, set()).add(kind.get("name") or kind.get(f"{space}name") or "")
+            mapped.setdefault(physical, set()).add(
+                kind.get("name") or kind.get(f"{space}name") or ""
+            )
     assert set(mapped) == set(rtl_ports(built)) - {"frame_error"}
     assert "clock" in mapped["aclk"]
     assert "reset" in mapped["aresetn"]
@@ -172,7 +176,9 @@ def test_vivado_scripts(built: Built, script: str, tmp_path: Path) -> None:
     if script == "vivado_project.tcl":
         assert any(call[0] == "synth_design" for call in calls)
     else:
-        buses = [call[2] for call in calls if call[:2] == ("ipx::associate_bus_interfaces", "-busif")]
+        buses = [
+            call[2] for call in calls if call[:2] == ("ipx::associate_bus_interfaces", "-busif")
+        ]
         ends = [*built.content["inputs"], *built.content["outputs"]]
         assert buses == [port["prefix"] for port in ends]
         assert calls[-1][0] == "ipx::save_core"
@@ -210,7 +216,9 @@ def test_platform_designer_component(built: Built, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("suffix", "tool"), [(".sdc", QUARTUS), ("_ooc.xdc", VIVADO)])
-def test_constraints_are_tcl(small: Built, suffix: str, tool: tuple[str, ...], tmp_path: Path) -> None:
+def test_constraints_are_tcl(
+    small: Built, suffix: str, tool: tuple[str, ...], tmp_path: Path
+) -> None:
     calls = run_script(ip(small, f"{top(small)}{suffix}"), tool, tmp_path)
 
     assert calls[-1] == (
@@ -238,7 +246,9 @@ def test_hostile_names_stay_text(small: Built, tmp_path: Path) -> None:
     root = ET.parse(ip(small, f"{top(small)}.xml")).getroot()
     assert told(model) in str(root.findtext(f"{IPXACT}description"))
     assert told(tensor) in str(root.findtext(f".//{IPXACT}busInterface/{IPXACT}description"))
-    calls = run_script(ip(small, f"{top(small)}_hw.tcl"), PLATFORM_DESIGNER, tmp_path, {"qsys": "16.0"})
+    calls = run_script(
+        ip(small, f"{top(small)}_hw.tcl"), PLATFORM_DESIGNER, tmp_path, {"qsys": "16.0"}
+    )
     (about,) = values(calls, "set_module_property", "DESCRIPTION")
     assert told(model) in about
     assert re.fullmatch(r"[A-Za-z_]\w*", top(small))
@@ -252,9 +262,13 @@ def test_core_file_is_plain_yaml(small: Built) -> None:
 
     assert core["name"] == f"gatesmith:ip:{top(small)}:1.0"
     assert told(small.content["model"]["file"]) in core["description"]
-    listed = {name for group in core["filesets"].values() for file in group["files"] for name in file}
+    listed = {
+        name for group in core["filesets"].values() for file in group["files"] for name in file
+    }
     assert all((small.folder / name).is_file() for name in listed)
-    assert {Path(name).name for name in listed} >= rtl_names(small, ".sv") | rtl_names(small, ".mem")
+    assert {Path(name).name for name in listed} >= rtl_names(small, ".sv") | rtl_names(
+        small, ".mem"
+    )
 
 
 def test_no_file_knows_where_it_was_made(built: Built) -> None:

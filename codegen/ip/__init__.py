@@ -1,1 +1,1 @@
-"""A build as an IP core: IP-XACT, FuseSoC, projects of the vendors' tools, constraints, data sheet."""
+"""A build as an IP core: IP-XACT, FuseSoC, vendors' projects, constraints, data sheet."""

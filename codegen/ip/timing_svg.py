@@ -55,14 +55,20 @@ class Canvas:
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1.5) -> None:
         """Straight strokes from point to point."""
         path = " L".join(f"{x:g} {y:g}" for x, y in points)
-        self.parts.append(f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>')
+        self.parts.append(
+            f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{width:g}"/>'
+        )
 
     def area(self, points: Sequence[tuple[float, float]], fill: str, colour: str) -> None:
         """A filled outline."""
         path = " L".join(f"{x:g} {y:g}" for x, y in points)
-        self.parts.append(f'<path d="M{path} Z" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>')
+        self.parts.append(
+            f'<path d="M{path} Z" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>'
+        )
 
-    def text(self, x: float, y: float, text: str, anchor: str = "middle", colour: str = INK) -> None:
+    def text(
+        self, x: float, y: float, text: str, anchor: str = "middle", colour: str = INK
+    ) -> None:
         """One line of text; ``y`` is its base line."""
         self.parts.append(
             f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}" fill="{colour}"'
@@ -80,7 +86,9 @@ def timing_svg(core: Core) -> str:
     width, bottom = LEFT + len(incoming) * SLOT + 20, TOP + rows * STEP
     canvas = Canvas()
     canvas.parts.append(f'<rect width="{width}" height="{bottom + 70}" fill="{PAGE}"/>')
-    canvas.text(LEFT, 20, "a beat moves on a rising edge with tvalid and tready high", "start", SOFT)
+    canvas.text(
+        LEFT, 20, "a beat moves on a rising edge with tvalid and tready high", "start", SOFT
+    )
     canvas.text(LEFT - 12, TOP + 15, "aclk", "end")
     _clock(canvas, TOP, incoming)
     _stream(canvas, TOP + STEP, core.inputs[0].prefix, incoming)
