@@ -25,7 +25,7 @@ def small(folder: Path) -> Built:
 
 
 def ends(folder: Path) -> Built:
-    """Several outputs, channels last on the streams, a bipolar output, a Softmax left to the host."""
+    """Several outputs, channels last on the streams, one bipolar, a Softmax left to the host."""
     return _built(branching_networks.two_ends(True).model, folder, "ends")
 
 

@@ -8,7 +8,7 @@ import pyslang
 
 
 def ports_of(folder: Path, top: str) -> dict[str, tuple[bool, int]]:
-    """Whether it is an output, and bits, by name, of module ``top`` in the .sv files of a folder."""
+    """Whether it is an output, and bits, by name; ``folder`` has the .sv files of ``top``."""
     compilation = pyslang.ast.Compilation()
     for source in sorted(folder.glob("*.sv")):
         compilation.addSyntaxTree(pyslang.syntax.SyntaxTree.fromFile(str(source)))

@@ -56,8 +56,11 @@ def run_script(
         calls.append(words)
         return "" if "-quiet" in words else f"<{' '.join(words)}>"  # -quiet: nothing was found
 
+    refused: list[str] = []
+
     def refuse(*words: str) -> str:
-        raise AssertionError(f"{script.name} calls {' '.join(words)}")
+        refused.append(" ".join(words))
+        raise ValueError(words)
 
     before = Path.cwd()
     tcl.call("cd", str(work))
@@ -73,12 +76,16 @@ def run_script(
             tcl.call("set", f"env({name})", value)
         text = script.read_text("utf-8")
         assert tcl.call("info", "complete", text), f"{script.name} ends within a command"
+        tcl.call("rename", "unknown", "")  # nothing is loaded by its name
         for name in FORBIDDEN:
             if tcl.call("info", "commands", name):
                 tcl.call("rename", name, f"gs_{name}")
             tcl.createcommand(name, lambda *words, name=name: refuse(name, *words))
         tcl.call("info", "script", str(script))
         tcl.call("gs_eval", text)
+    except tkinter.TclError:
+        assert not refused, f"{script.name} calls {refused[0]}"
+        raise
     finally:
         os.chdir(before)
     return calls

@@ -7,9 +7,11 @@ and XML by ``autoescape``, YAML by ``tojson``: a JSON string is a YAML string).
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+-]+")
+_QUOTED = frozenset(string.ascii_letters + string.digits + " _./:+-,()=%!?*<>&|'")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~&$])")
 
 
@@ -30,15 +32,15 @@ def told(text: str) -> str:
 def tcl(text: str) -> str:
     r"""``text`` as one word of a Tcl command, with no substitution in it.
 
-    Everything but letters, digits and harmless signs is written as an escape, so that no brace,
-    bracket, dollar, quote or backslash of the text reaches the interpreter.
+    In quotes, where need be; brackets, braces, dollars, quotes, backslashes and all that is not
+    ASCII are written as escapes, so that none of them reaches the interpreter.
 
     >>> print(tcl("rtl/top.sv"), tcl(""), tcl('a b[exec rm]"$x'))
-    rtl/top.sv {} a\u0020b\u005bexec\u0020rm\u005d\u0022\u0024x
+    rtl/top.sv "" "a b\u005bexec rm\u005d\u0022\u0024x"
     """
-    if not text:
-        return "{}"
-    return "".join(c if _PLAIN.fullmatch(c) else _escaped(c) for c in text)
+    if _PLAIN.fullmatch(text):
+        return text
+    return '"' + "".join(c if c in _QUOTED else _escaped(c) for c in text) + '"'
 
 
 def tcl_list(words: Iterable[str]) -> str:
@@ -47,7 +49,7 @@ def tcl_list(words: Iterable[str]) -> str:
     >>> print(tcl_list(["a", "b c"]))
      \
         a \
-        b\u0020c
+        "b c"
     """
     return "".join(f" \\\n    {tcl(word)}" for word in words)
 
