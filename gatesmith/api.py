@@ -51,7 +51,7 @@ def build(
         out: The folder.
         cycles: Most clock cycles a frame.
         fps: Frames a second, with ``clock_mhz``.
-        clock_mhz: Clock.
+        clock_mhz: Clock; the constraints in ip/ have it too.
         fold: By layer, (PE, SIMD) or a text as behind ``--fold LAYER=``.
         input_spec: What the codes of the input stand for.
         exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
@@ -104,8 +104,16 @@ def _target(
     clock_mhz: float | None,
     fold: Mapping[str, Wish],
 ) -> Target:
-    """The folding target; a rate becomes cycles, rounded down."""
+    """The folding target; a rate becomes cycles, rounded down. Errors: ``cli.bad-value``."""
     hand = dict(fold)
+    if clock_mhz is not None and not 0 < clock_mhz < float("inf"):
+        raise UserError(
+            "cli.bad-value",
+            f"clock_mhz is {clock_mhz:g}",
+            where="gatesmith.build",
+            why="it must be a number above 0",
+            fix=("give a number above 0, or leave it out",),
+        )
     if cycles is not None:
         return Target(cycles, hand, f"--cycles {cycles}")
     if fps is None or clock_mhz is None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from gatesmith.build_folder import Built
+from gatesmith.codegen.ip.core import core_of
 from gatesmith.codegen.ip.quote import told
 from gatesmith.rtl_tests import ip_builds
 from gatesmith.rtl_tests.tcl_stubs import PLATFORM_DESIGNER, QUARTUS, VIVADO, run_script, values
@@ -225,6 +226,17 @@ def test_constraints_are_tcl(
         *("create_clock", "-name", "aclk", "-period", "10.000"),
         "<get_ports aclk>",
     )
+
+
+@pytest.mark.parametrize(
+    ("mhz", "period"), [(None, "10.000"), (300, "3.333"), (0.5, "2000.000"), (1e9, "0.001")]
+)
+def test_period_is_not_longer_than_asked(small: Built, mhz: float | None, period: str) -> None:
+    options = {**small.content["options"], "clock_mhz": mhz}
+    core = core_of({**small.content, "options": options}, [], 3, {})
+
+    assert core.period_ns == period
+    assert core.clock_given == (mhz is not None)
 
 
 def test_a_script_that_reaches_out_is_caught(tmp_path: Path) -> None:
