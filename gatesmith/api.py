@@ -59,7 +59,7 @@ def build(
         out: The folder.
         cycles: Most clock cycles a frame.
         fps: Frames a second, with ``clock_mhz``.
-        clock_mhz: Clock.
+        clock_mhz: Clock; the constraints in ip/ have it too.
         latency_us: Most microseconds from the first beat of a frame in to its last one out, with
             ``clock_mhz``.
         device: Name of an FPGA that the design has to fit; alone: the fastest that does.

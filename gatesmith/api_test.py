@@ -157,3 +157,11 @@ def test_dump_ir_prints_the_graph_after_a_pass(
     assert capsys.readouterr().out.startswith("# after lower\nx: u5[")
     with pytest.raises(UserError, match='no pass "lowering"'):
         gatesmith.build(DIGITS, tmp_path / "b", input_spec=INPUT, dump_ir=("after=lowering",))
+
+
+@pytest.mark.parametrize("clock", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_clock_that_is_none_is_refused(tmp_path: Path, clock: float) -> None:
+    with pytest.raises(UserError, match="clock-mhz is") as refused:
+        gatesmith.build(DIGITS, tmp_path / "b", fps=1000, clock_mhz=clock, input_spec=INPUT)
+    assert refused.value.code == "cli.bad-value"
+    assert not (tmp_path / "b").exists()

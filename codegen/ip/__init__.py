@@ -1,0 +1,1 @@
+"""A build as an IP core: IP-XACT, FuseSoC, vendors' projects, constraints, data sheet."""
