@@ -254,7 +254,7 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
             whole = Stream(IntType(0, (1 << stage.source.width) - 1), 1, 1, 1)
             ports, out = [replace(ports[0], stream=whole)], replace(out, stream=whole)
             found = identity(whole, whole)
-            capacity = {FifoStage: getattr(stage, "depth", 1), SkidBufferStage: 2}.get(type(stage), 1)
+            capacity = _places(stage)
             room = None if isinstance(stage, ForkStage) else capacity
             idle = SLACK
         case WidthConverterStage():
@@ -277,6 +277,13 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
     )  # fmt: skip
 
 
+def _places(stage: FifoStage | SkidBufferStage | ForkStage) -> int:
+    """Beats that it holds."""
+    if isinstance(stage, FifoStage):
+        return stage.depth
+    return 2 if isinstance(stage, SkidBufferStage) else 1
+
+
 def _whole_beats(stage: WidthConverterStage, x: Port, out: Port) -> tuple[list[Port], Port]:
     """The fewest units that are whole beats on both sides."""
     given = stage.parameters
@@ -290,4 +297,6 @@ def proof(stage: Stage, instance: str, *, depth: int | None = None, **options: i
     """The proof of a stage, with its files."""
     hw = harness(stage, instance, **options)
     text = render("formal/stream.sv.j2", hw=hw)
-    return Proof(hw.block, instance, stage.module, dict(stage.files()), text, depth)
+    data = tuple(f"{port.port}_tdata" for port in hw.counted)
+    files = dict(stage.files())
+    return Proof(hw.block, instance, stage.module, files, text, depth, stage.parameters, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 PROVEN, BOUNDED, FAILED, UNDECIDED = "proven", "bounded", "failed", "undecided"
@@ -42,6 +42,8 @@ class Proof:
         files: Text of each file that it needs, by name.
         harness: Text of the module ``gs_proof`` around it.
         depth: Cycles from reset that are looked at; None: all there ever are.
+        parameters: Of the instance.
+        data: Inputs whose registers must not be reset.
     """
 
     block: str
@@ -50,6 +52,8 @@ class Proof:
     files: Mapping[str, str]
     harness: str
     depth: int | None = None
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    data: tuple[str, ...] = ()
 
     @property
     def properties(self) -> list[str]:

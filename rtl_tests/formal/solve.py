@@ -110,9 +110,12 @@ def _script(proof: Proof, seconds: float) -> str:
     bounded = proof.depth is not None
     sources = [name for name in sorted(proof.files) if name.endswith(".sv")]
     lines = ["[options]", f"mode {'bmc' if bounded else 'prove'}", f"timeout {int(seconds)}"]
+    lines += ["aigsmt z3"]
     lines += [f"depth {proof.depth}"] if bounded else []
     lines += ["[engines]", "abc bmc3" if bounded else "abc --keep-going pdr", "[script]"]
-    lines += [f"read_verilog -formal -sv -defer {' '.join(sources)} {TOP}.sv", f"prep -top {TOP}"]
+    lines += [f"read_verilog -formal -sv -defer {' '.join(sources)} {TOP}.sv"]
+    # A constant x, as of a slice beyond the end of a vector, is any value, at every edge another.
+    lines += [f"prep -flatten -top {TOP}", "techmap t:$shiftx", "setundef -anyseq"]
     return "\n".join([*lines, "[files]", *sorted(proof.files), f"{TOP}.sv", ""])
 
 
