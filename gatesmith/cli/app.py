@@ -13,6 +13,7 @@ from gatesmith.cli.compress import compress
 from gatesmith.cli.doctor import doctor
 from gatesmith.cli.hls4ml import hls4ml
 from gatesmith.cli.inspect import inspect
+from gatesmith.cli.prove import prove
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
 from gatesmith.cli.synth import synth
@@ -26,7 +27,19 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (doctor, inspect, prune, quantize, compress, build, verify, synth, hls4ml, bench):
+for command in (
+    doctor,
+    inspect,
+    prune,
+    quantize,
+    compress,
+    build,
+    verify,
+    prove,
+    synth,
+    hls4ml,
+    bench,
+):
     app.command()(command)
 
 

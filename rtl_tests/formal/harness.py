@@ -243,7 +243,9 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
         sink: Which output is looked at.
         frames: False: the protocol alone.
     """
-    ports = [Port(k, p, s) for k, (p, s) in enumerate(zip(stage.inward(), stage.sources, strict=True))]
+    ports = [
+        Port(k, p, s) for k, (p, s) in enumerate(zip(stage.inward(), stage.sources, strict=True))
+    ]
     outs = stage.outward()
     out = Port(sink, outs[sink], stage.sinks[sink])
     found = meaning(stage) if frames else None
@@ -265,7 +267,9 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
         case _:
             timing = stage.timing()
             capacity = 1 + parts.ceil_div(timing.room, out.beats)
-            capacity += max(parts.ceil_div(k, p.beats) for k, p in zip(timing.keep, ports, strict=True))
+            capacity += max(
+                parts.ceil_div(k, p.beats) for k, p in zip(timing.keep, ports, strict=True)
+            )
             idle = stage.interval + timing.delay + SLACK
     if isinstance(stage, GateStage):
         goes = f"!s1_tdata[{stage.decision.elem.bits}]"

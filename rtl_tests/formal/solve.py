@@ -12,9 +12,9 @@ import json
 import os
 import re
 import subprocess
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.formal.proof import (
@@ -48,25 +48,28 @@ def solve(proof: Proof, tools: Tools, seconds: float) -> list[Verdict]:
     key = store.digest(FORMAT, *tools.versions, str(proof.depth), proof.harness, *texts)
     try:
         folder = store.kept(key, lambda work: _run(proof, tools, seconds, work), kind="prove")
-    except _Undecided:
-        method = "pdr" if proof.depth is None else "bmc"
-        return [_verdict(proof, name, UNDECIDED, 0, method, None) for name in proof.properties]
-    found = json.loads((folder / "verdicts.json").read_text("utf-8"))
-    return [
-        _verdict(proof, e["property"], e["verdict"], e["depth"], e["method"],
-                 e["trace"] and str(folder / e["trace"]))
-        for e in found
-    ]  # fmt: skip
+    except _NoEndError:
+        return [_verdict(proof, _entry(proof, name, UNDECIDED)) for name in proof.properties]
+    found: list[dict[str, Any]] = json.loads((folder / "verdicts.json").read_text("utf-8"))
+    for entry in found:
+        entry["trace"] = entry["trace"] and str(folder / entry["trace"])
+    return [_verdict(proof, entry) for entry in found]
 
 
-class _Undecided(Exception):
+class _NoEndError(Exception):
     """Time is over: nothing to be kept."""
 
 
-def _verdict(
-    proof: Proof, name: str, verdict: str, depth: int | None, method: str, trace: str | None
-) -> Verdict:
-    return Verdict(proof.block, proof.instance, name, verdict, depth, method, trace)
+def _entry(
+    proof: Proof, name: str, verdict: str, depth: int | None = None, trace: str | None = None
+) -> dict[str, Any]:
+    method = "pdr" if proof.depth is None else "bmc"
+    told = {"verdict": verdict, "depth": depth, "method": method, "trace": trace}
+    return {"property": name, **told}
+
+
+def _verdict(proof: Proof, entry: Mapping[str, Any]) -> Verdict:
+    return Verdict(proof.block, proof.instance, **entry)
 
 
 def _run(proof: Proof, tools: Tools, seconds: float, work: Path) -> None:
@@ -79,9 +82,12 @@ def _run(proof: Proof, tools: Tools, seconds: float, work: Path) -> None:
     environment = {k: v.format(folder=work) for k, v in tools.environment.items()}
     log = _call([tools.sby, "-f", "run.sby"], work, {**os.environ, **environment})
     (work / "log.txt").write_text(log, "utf-8")
-    if "TIMEOUT" in log.rsplit("DONE", 1)[-1]:
-        raise _Undecided
-    verdicts = _read(proof, work, log)
+    done = re.search(r"DONE \((\w+)", log)
+    if done is not None and done[1] in ("TIMEOUT", "UNKNOWN"):
+        raise _NoEndError
+    if done is None or done[1] not in ("PASS", "FAIL"):
+        raise _no_verdict(proof, log)
+    verdicts = _read(proof, log, passed=done[1] == "PASS")
     (work / "verdicts.json").write_text(json.dumps(verdicts, indent=1) + "\n", "utf-8")
 
 
@@ -110,8 +116,7 @@ def _script(proof: Proof, seconds: float) -> str:
     bounded = proof.depth is not None
     sources = [name for name in sorted(proof.files) if name.endswith(".sv")]
     lines = ["[options]", f"mode {'bmc' if bounded else 'prove'}", f"timeout {int(seconds)}"]
-    lines += ["aigsmt z3"]
-    lines += [f"depth {proof.depth}"] if bounded else []
+    lines += ["aigsmt z3", *([f"depth {proof.depth}"] if bounded else [])]
     lines += ["[engines]", "abc bmc3" if bounded else "abc --keep-going pdr", "[script]"]
     lines += [f"read_verilog -formal -sv -defer {' '.join(sources)} {TOP}.sv"]
     # A constant x, as of a slice beyond the end of a vector, is any value, at every edge another.
@@ -119,46 +124,36 @@ def _script(proof: Proof, seconds: float) -> str:
     return "\n".join([*lines, "[files]", *sorted(proof.files), f"{TOP}.sv", ""])
 
 
-def _read(proof: Proof, work: Path, log: str) -> list[dict[str, object]]:
-    """Verdict on each assertion from what sby left behind."""
-    method = "pdr" if proof.depth is None else "bmc"
-    report = work / "run" / "run.xml"
-    done = re.search(r"DONE \((\w+)", log)
-    if done is None or done[1] not in ("PASS", "FAIL") or not report.is_file():
-        told = [line for line in log.splitlines() if "ERROR" in line or "error" in line]
-        raise UserError(
-            "prove.failed",
-            f"SymbiYosys gives no verdict on {proof.block}, {proof.instance}",
-            where="yowasp-sby",
-            why="\n".join(told[-5:] or log.splitlines()[-5:]) or "it says nothing",
-            fix=("if the RTL is as gatesmith wrote it, report this with build.json",),
-        )
-    failed = _failed(report)
-    traces = {t.stem.removeprefix("trace").strip("_"): t for t in (work / "run").rglob("*.vcd")}
-    found: list[dict[str, object]] = []
-    for name in proof.properties:
-        if name in failed:
-            trace = next(iter(sorted(traces.values())), None) if traces else None
-            place = None if trace is None else str(trace.relative_to(work))
-            found.append(_entry(name, FAILED, None, method, place))
-        elif done[1] == "PASS":
-            verdict = PROVEN if proof.depth is None else BOUNDED
-            found.append(_entry(name, verdict, proof.depth, method, None))
-        else:
-            found.append(_entry(name, UNDECIDED, None, method, None))
-    return found
+def _read(proof: Proof, log: str, passed: bool) -> list[dict[str, Any]]:
+    """Verdict on each assertion from what sby says at its end."""
+    if passed:
+        verdict = PROVEN if proof.depth is None else BOUNDED
+        return [_entry(proof, name, verdict, proof.depth) for name in proof.properties]
+    failed: dict[str, tuple[int | None, str | None]] = {}
+    trace: str | None = None
+    for line in log.splitlines():
+        if found := re.search(r"counterexample trace[^:]*: (\S+)", line):
+            trace = found[1] if found[1].endswith(".vcd") else None
+        elif found := re.search(rf"failed assertion {TOP}\.(\w+) at \S+(?: step (\d+))?", line):
+            failed.setdefault(found[1], (int(found[2]) if found[2] else None, trace))
+    if not failed:
+        raise _no_verdict(proof, log)
+    # Where every other assertion was decided too, it was proven.
+    others = PROVEN if "Undecided = 0." in log else UNDECIDED
+    return [
+        _entry(proof, name, FAILED, *failed[name])
+        if name in failed
+        else _entry(proof, name, others)
+        for name in proof.properties
+    ]
 
 
-def _entry(
-    name: str, verdict: str, depth: int | None, method: str, trace: str | None
-) -> dict[str, object]:
-    return {"property": name, "verdict": verdict, "depth": depth, "method": method, "trace": trace}
-
-
-def _failed(report: Path) -> set[str]:
-    """Assertions that failed, from sby's JUnit file."""
-    found = set()
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
-        if case.find("failure") is not None:
-            found.add(case.get("id", ""))
-    return found
+def _no_verdict(proof: Proof, log: str) -> UserError:
+    told = [line for line in log.splitlines() if "error" in line.lower()]
+    return UserError(
+        "prove.failed",
+        f"SymbiYosys gives no verdict on {proof.block}, {proof.instance}",
+        where="yowasp-sby",
+        why="\n".join((told or log.splitlines())[-5:]) or "it says nothing",
+        fix=("if the RTL is as gatesmith wrote it, report this with build.json",),
+    )
