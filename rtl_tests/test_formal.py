@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,8 +66,8 @@ QUICK = {
 SLOW = {
     "valid falls": (SKID, "(m_axis_tready || !out_valid_q)", "(m_axis_tready || out_valid_q)",
                     "valid_holds"),
-    "reset forgets": (SKID, "            out_valid_q   <= 1'b0;\n            spare", "            spare",
-                      "reset_clears"),
+    "reset forgets": (SKID, "            out_valid_q   <= 1'b0;\n            spare",
+                      "            spare", "reset_clears"),
     "half the rate": (SKID, "s_axis_tready = !spare_valid_q", "s_axis_tready = !out_valid_q",
                       "takes_when_room"),
     "swallowed": (FIFO, "if (take) ram[write_q]", "if (take && !give) ram[write_q]", "in_order"),
@@ -163,8 +162,7 @@ def test_a_verdict_is_kept_by_content(
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    which: Callable[..., str | None] = lambda name, path=None: None
-    monkeypatch.setattr(tools.shutil, "which", which)
+    monkeypatch.setattr(tools.shutil, "which", lambda name, path=None: None)
     with pytest.raises(UserError) as caught:
         find_tools()
     assert caught.value.code == "prove.no-solver"
