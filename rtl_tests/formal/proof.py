@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 PROVEN, BOUNDED, FAILED, UNDECIDED = "proven", "bounded", "failed", "undecided"
@@ -59,6 +59,12 @@ class Proof:
     def properties(self) -> list[str]:
         """Names of the assertions, in the order of the text."""
         return re.findall(r"\b(\w+): assert ", self.harness)
+
+    def alone(self, name: str, depth: int) -> Proof:
+        """One of the assertions, for the first cycles: the quickest way to a counterexample."""
+        lines = self.harness.splitlines()
+        kept = [line for line in lines if ": assert " not in line or f" {name}: " in line]
+        return replace(self, harness="\n".join(kept) + "\n", depth=depth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,20 +34,26 @@ ASKED = 10
 """Seconds that sby has to stop what it started."""
 
 
-def solve(proof: Proof, tools: Tools, seconds: float) -> list[Verdict]:
+def solve(proof: Proof, tools: Tools, seconds: float, *, traces: bool = True) -> list[Verdict]:
     """Verdict on each assertion; counterexamples are files of the cache.
 
     Args:
         proof: What is to be proven.
         tools: What proves it.
         seconds: Longest time of the solver; behind it the verdict is undecided, and not kept.
+        traces: Whether counterexamples become waveforms (VCD).
 
     Errors: ``prove.failed``, ``synth.no-cache``.
     """
     texts = [text for name in sorted(proof.files) for text in (name, proof.files[name])]
-    key = store.digest(FORMAT, *tools.versions, str(proof.depth), proof.harness, *texts)
+    how = (FORMAT, *tools.versions, str(proof.depth), *(() if traces else ("no traces",)))
+    script = _script(proof, seconds, traces)
     try:
-        folder = store.kept(key, lambda work: _run(proof, tools, seconds, work), kind="prove")
+        folder = store.kept(
+            store.digest(*how, proof.harness, *texts),
+            lambda work: _run(proof, tools, script, work),
+            kind="prove",
+        )
     except _NoEndError:
         return [_verdict(proof, _entry(proof, name, UNDECIDED)) for name in proof.properties]
     found: list[dict[str, Any]] = json.loads((folder / "verdicts.json").read_text("utf-8"))
@@ -72,13 +78,13 @@ def _verdict(proof: Proof, entry: Mapping[str, Any]) -> Verdict:
     return Verdict(proof.block, proof.instance, **entry)
 
 
-def _run(proof: Proof, tools: Tools, seconds: float, work: Path) -> None:
+def _run(proof: Proof, tools: Tools, script: str, work: Path) -> None:
     """Run sby in a folder; leaves verdicts.json and traces there."""
     for name, text in proof.files.items():
         (work / name).write_text(text, "utf-8")
     (work / f"{TOP}.sv").write_text(proof.harness, "utf-8")
     (work / "yosys.py").write_text(YOSYS, "utf-8")
-    (work / "run.sby").write_text(_script(proof, seconds), "utf-8")
+    (work / "run.sby").write_text(script, "utf-8")
     environment = {k: v.format(folder=work) for k, v in tools.environment.items()}
     log = _call([tools.sby, "-f", "run.sby"], work, {**os.environ, **environment})
     (work / "log.txt").write_text(log, "utf-8")
@@ -111,12 +117,13 @@ def _call(command: Sequence[str], folder: Path, environment: Mapping[str, str]) 
             raise
 
 
-def _script(proof: Proof, seconds: float) -> str:
+def _script(proof: Proof, seconds: float, traces: bool) -> str:
     """For sby."""
     bounded = proof.depth is not None
     sources = [name for name in sorted(proof.files) if name.endswith(".sv")]
     lines = ["[options]", f"mode {'bmc' if bounded else 'prove'}", f"timeout {int(seconds)}"]
-    lines += ["aigsmt z3", *([f"depth {proof.depth}"] if bounded else [])]
+    lines += [f"vcd {'on' if traces else 'off'}", "aigsmt z3"]
+    lines += [*([f"depth {proof.depth}"] if bounded else [])]
     lines += ["[engines]", "abc bmc3" if bounded else "abc --keep-going pdr", "[script]"]
     lines += [f"read_verilog -formal -sv -defer {' '.join(sources)} {TOP}.sv"]
     # A constant x, as of a slice beyond the end of a vector, is any value, at every edge another.
@@ -136,6 +143,9 @@ def _read(proof: Proof, log: str, passed: bool) -> list[dict[str, Any]]:
             trace = found[1] if found[1].endswith(".vcd") else None
         elif found := re.search(rf"failed assertion {TOP}\.(\w+) at \S+(?: step (\d+))?", line):
             failed.setdefault(found[1], (int(found[2]) if found[2] else None, trace))
+    frame = re.search(r"was asserted in frame (\d+)", log)
+    if not failed and frame and len(proof.properties) == 1:  # without a trace sby names none
+        failed[proof.properties[0]] = (int(frame[1]), None)
     if not failed:
         raise _no_verdict(proof, log)
     # Where every other assertion was decided too, it was proven.
