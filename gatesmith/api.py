@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
+from gatesmith.codegen.design import Design
 from gatesmith.codegen.wish import Wish
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.errors import UserError, UserErrors
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from gatesmith.hls4ml_bridge.result import Bridged
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
+    from gatesmith.rtl_tests.formal.run import Proved
     from gatesmith.synthesis.run import Synthesised
 
 
@@ -349,6 +353,66 @@ def bench(
     found = run(place, data, settings, progress)
     files.write(found)
     return found
+
+
+def prove(
+    folder: Path | None = None,
+    *,
+    only: str | None = None,
+    timeout: float = 120.0,
+    traces: Path | None = None,
+    progress: Progress = quiet,
+) -> Proved:
+    """Prove the stream blocks: those that are shipped, or those of a build.
+
+    Args:
+        folder: What build wrote; None: the shipped blocks, in small instances.
+        only: Instances whose name has this in it.
+        timeout: Longest time of one solver, seconds.
+        traces: Folder for counterexamples.
+        progress: Told what is being done.
+
+    Errors: ``prove.*``, ``cli.bad-value``, ``synth.failed``, ``synth.no-cache``.
+    """
+    from gatesmith.rtl_tests.formal import blocks, built
+    from gatesmith.rtl_tests.formal.run import prove as run
+
+    options = {"only": only, "timeout": timeout, "traces": traces}
+    if folder is None:
+        return run(blocks.shipped(), progress, **options)
+    found, skipped = built.blocks(_design_of(folder), folder)
+    return run(found, progress, skipped=skipped, **options)
+
+
+BUILT_WITH = ("cycles", "fps", "clock_mhz", "fold", "input", "exit")
+"""Options in build.json from which the design is made again."""
+
+
+def _design_of(folder: Path) -> Design:
+    """The design of a build, compiled again. Errors: ``prove.no-build``, those of build."""
+    try:
+        content = read_build(folder)
+        options = content["options"]
+        foreign = [name for name, value in options.items() if value and name not in BUILT_WITH]
+        why = f"it was made with an option that is not known here: {foreign}" if foreign else ""
+    except (KeyError, TypeError, AttributeError) as error:
+        why = f"build.json has no {error}"
+    if why:
+        raise UserError(
+            "prove.no-build",
+            "the design of this build cannot be made again",
+            where=str(folder),
+            why=why,
+            fix=("run gatesmith build again, with this version",),
+        )
+    wishes = {name: _wish(name, given) for name, given in (options["fold"] or {}).items()}
+    target = _target(options["cycles"], options["fps"], options["clock_mhz"], wishes)
+    spec = None if options["input"] is None else InputSpec.parse(options["input"])
+    given = None if options["exit"] is None else Exit.parse(options["exit"])
+    with tempfile.TemporaryDirectory() as away:
+        model = Path(away) / f"{content['name']}.onnx"  # modules are named after the file
+        shutil.copyfile(folder / "model.onnx", model)
+        return compile_model(model, target, spec, dumper(()), exit_at=given).plan
 
 
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:

@@ -1,4 +1,4 @@
-"""Results of long runs, kept by the content of what went in: $GATESMITH_CACHE/synth."""
+"""Results of long runs, kept by the content of what went in: $GATESMITH_CACHE/synth, /prove."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from gatesmith.errors import UserError
 from gatesmith.templates.tb import toolchain
 
 KEEP = 512
-"""Results; the longest unused go first."""
+"""Results of a kind; the longest unused go first."""
 
 
-def cache_folder() -> Path:
+def cache_folder(kind: str = "synth") -> Path:
     """Beside that of the simulators."""
-    return toolchain.cache_folder().parent / "synth"
+    return toolchain.cache_folder().parent / kind
 
 
 def digest(*parts: str | bytes) -> str:
@@ -30,12 +30,17 @@ def digest(*parts: str | bytes) -> str:
     return total.hexdigest()[:32]
 
 
-def kept(key: str, make: Callable[[Path], None]) -> Path:
+def kept(key: str, make: Callable[[Path], None], kind: str = "synth") -> Path:
     """The folder of a result; ``make`` fills a new one, which appears whole or not at all.
+
+    Args:
+        key: A digest of everything that the result depends on.
+        make: Is given the folder.
+        kind: Results of different kinds do not push each other out.
 
     Errors: ``synth.no-cache``, and those of ``make``.
     """
-    home = cache_folder()
+    home = cache_folder(kind)
     ready = home / key
     try:
         if ready.is_dir():
