@@ -2,8 +2,8 @@
 
     python benchmarks/truth_rows.py
 
-Rows of random 8-bit weights over bipolar inputs, each with a threshold in the middle of its sums, as
-a TruthRowsStage and as a DenseUnrolledStage with the ThresholdStage behind it. Writes
+Rows of random 8-bit weights over bipolar inputs, each with a threshold in the middle of its sums,
+as a TruthRowsStage and as a DenseUnrolledStage with the ThresholdStage behind it. Writes
 benchmarks/results/truth-rows.json.
 """
 

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
-from gatesmith.codegen.design import Design
 from gatesmith.codegen.wish import Wish
 from gatesmith.cpu_gpu_baselines.comparison import Comparison
-from gatesmith.errors import UserError, UserErrors
 from gatesmith.explain import explained
-from gatesmith.figures import operations, parameters
 from gatesmith.fold_target import Wanted, names_of, wishes_of
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Graph, Ints, IntType, Node, Values
-from gatesmith.ops.const import Const
+from gatesmith.inspecting import inspect
+from gatesmith.ir import Ints, Node, Values
 from gatesmith.ops.input import Input
-from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet, to_integers
+from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
 from gatesmith.quant.with_exit import Exit
 from gatesmith.report.folds import FoldReport
 from gatesmith.report.write import check_report, write_report
@@ -148,63 +143,6 @@ def explore(
 
     wanted = Wanted(unroll=names_of(unroll), fold=wishes_of(fold))
     return run(model, wanted, input_spec, report, progress)
-
-
-def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
-    """The integer layers of a model; the real ones, with the problems, when it has none."""
-    spec = None if input_spec is None else InputSpec.parse(input_spec)
-    imported = import_model(model, spec)
-    problems: list[str] = []
-    notes = imported.notes
-    try:
-        lowered, graph = to_integers(imported, model)
-        notes += lowered.notes
-    except (UserError, UserErrors) as error:
-        problems = [str(e) for e in getattr(error, "errors", (error,))]
-        graph = imported.graph
-    layers = [_layer(node) for node in graph if not isinstance(node.op, Const)]
-    return {
-        "model": model.name,
-        "form": "real" if problems else "integer",
-        "inputs": [_end(node) for node in graph if isinstance(node.op, Input)],
-        "outputs": [_end(node) for node in graph.outputs],
-        "chain": _is_chain(graph),
-        "layers": layers,
-        "parameters": sum(layer["parameters"] for layer in layers),
-        "operations": sum(layer["operations"] for layer in layers),
-        "notes": list(notes),
-        "problems": problems,
-    }
-
-
-def _end(node: Node) -> str:
-    """An input or output in words."""
-    return f"{node.tensor or node.name}: {node.type}"
-
-
-def _is_chain(graph: Graph) -> bool:
-    """Whether each layer reads the one before it and nothing else."""
-    nodes = [node for node in graph if not isinstance(node.op, Const)]
-    before = dict(zip(nodes, [None, *nodes], strict=False))
-    return len(graph.outputs) == 1 and all(
-        arg is before[node] for node in nodes for arg in node.args if not isinstance(arg.op, Const)
-    )
-
-
-def _layer(node: Node) -> dict[str, Any]:
-    elem = node.type.elem
-    return {
-        "name": node.name,
-        "op": type(node.op).__name__,
-        "args": [arg.name for arg in node.args if not isinstance(arg.op, Const)],
-        "origin": list(node.origin),
-        "type": str(node.type),
-        "range": [elem.lo, elem.hi] if isinstance(elem, IntType) else None,
-        "bits": elem.bits if isinstance(elem, IntType) else None,
-        "parameters": parameters(node),
-        "operations": operations(node),
-        "meaning": None if node.meaning is None else str(node.meaning),
-    }
 
 
 def verify(
@@ -374,45 +312,15 @@ def prove(
 
     Errors: ``prove.*``, ``cli.bad-value``, ``synth.failed``, ``synth.no-cache``.
     """
+    from gatesmith.rebuilt import design_of
     from gatesmith.rtl_tests.formal import blocks, built
     from gatesmith.rtl_tests.formal.run import prove as run
 
     options = {"only": only, "timeout": timeout, "traces": traces}
     if folder is None:
         return run(blocks.shipped(), progress, **options)
-    found, skipped = built.blocks(_design_of(folder), folder)
+    found, skipped = built.blocks(design_of(folder), folder)
     return run(found, progress, skipped=skipped, **options)
-
-
-BUILT_WITH = ("cycles", "fps", "clock_mhz", "fold", "input", "exit")
-"""Options in build.json from which the design is made again."""
-
-
-def _design_of(folder: Path) -> Design:
-    """The design of a build, compiled again. Errors: ``prove.no-build``, those of build."""
-    try:
-        content = read_build(folder)
-        options = content["options"]
-        foreign = [name for name, value in options.items() if value and name not in BUILT_WITH]
-        why = f"it was made with an option that is not known here: {foreign}" if foreign else ""
-    except (KeyError, TypeError, AttributeError) as error:
-        why = f"build.json has no {error}"
-    if why:
-        raise UserError(
-            "prove.no-build",
-            "the design of this build cannot be made again",
-            where=str(folder),
-            why=why,
-            fix=("run gatesmith build again, with this version",),
-        )
-    wishes = {name: _wish(name, given) for name, given in (options["fold"] or {}).items()}
-    target = _target(options["cycles"], options["fps"], options["clock_mhz"], wishes)
-    spec = None if options["input"] is None else InputSpec.parse(options["input"])
-    given = None if options["exit"] is None else Exit.parse(options["exit"])
-    with tempfile.TemporaryDirectory() as away:
-        model = Path(away) / f"{content['name']}.onnx"  # modules are named after the file
-        shutil.copyfile(folder / "model.onnx", model)
-        return compile_model(model, target, spec, dumper(()), exit_at=given).plan
 
 
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:
