@@ -13,7 +13,6 @@ from gatesmith.explain import explained
 from gatesmith.fold_target import Wanted, names_of, wishes_of
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.inspecting import inspect
 from gatesmith.ir import Ints, Node, Values
 from gatesmith.ops.input import Input
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
@@ -143,6 +142,13 @@ def explore(
 
     wanted = Wanted(unroll=names_of(unroll), fold=wishes_of(fold))
     return run(model, wanted, input_spec, report, progress)
+
+
+def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
+    """The integer layers of a model; the real ones, with the problems, when it has none."""
+    from gatesmith.inspecting import inspect as run
+
+    return run(model, input_spec)
 
 
 def verify(
@@ -316,11 +322,10 @@ def prove(
     from gatesmith.rtl_tests.formal import blocks, built
     from gatesmith.rtl_tests.formal.run import prove as run
 
-    options = {"only": only, "timeout": timeout, "traces": traces}
-    if folder is None:
-        return run(blocks.shipped(), progress, **options)
-    found, skipped = built.blocks(design_of(folder), folder)
-    return run(found, progress, skipped=skipped, **options)
+    found, skipped = (
+        (blocks.shipped(), ()) if folder is None else built.blocks(design_of(folder), folder)
+    )
+    return run(found, progress, skipped=skipped, only=only, timeout=timeout, traces=traces)
 
 
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:

@@ -33,7 +33,7 @@ def inspect(
     Types, exact ranges, parameters and operations of each layer, in integers. A model that has no
     integer form is shown in reals, with everything that is in the way, and the exit code is 2.
     """
-    from gatesmith.inspecting import inspect as inspect_model
+    from gatesmith.api import inspect as inspect_model
 
     with only_json(as_json):
         found = inspect_model(model, input_spec)
