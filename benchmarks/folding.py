@@ -96,10 +96,11 @@ def alone(graph: Graph, cycles: int) -> dict[Node, Fold]:
     }
 
 
-def priced(graph: Graph, folds: dict[Node, Fold], cycles: int) -> float:
-    """Of the whole design without its FIFOs."""
+def told(graph: Graph, folds: dict[Node, Fold], cycles: int) -> dict[str, int]:
+    """What the whole design takes without its FIFOs."""
     stages = plan(graph, folds, "net", cycles)
-    return price(sum((s.cost() for s in stages if not isinstance(s, FifoStage)), Cost()))
+    cost = sum((s.cost() for s in stages if not isinstance(s, FifoStage)), Cost())
+    return {"lut": cost.lut, "ff": cost.ff, "dsp": cost.dsp, "price": round(price(cost))}
 
 
 def measured(graph: Graph) -> dict[str, Any]:
@@ -119,15 +120,15 @@ def measured(graph: Graph) -> dict[str, Any]:
     found["ways"] = sum(len(memory.options(node, target).folds) for node in memory.dense)
     places = intervals(memory)
     found |= {"intervals": len(places), "intervals_s": lap()}
-    limits = {"lut": int(1.5 * choice.of("lut")), "dsp": 200, "bram": 400}
+    limits = {name: int(1.5 * choice.of(name)) + 1 for name in ("lut", "dsp", "bram")}
     fit = Search(memory, limits, places).fastest()
     found |= {"limits": limits, "limits_s": lap(), "proven": fit.proven}
     found["fastest"] = None if fit.choice is None else fit.choice.interval
     lap()
     found |= {"points": len(curve(memory, places, 96)), "curve_s": lap()}
     together = {node: taken.fold for node, taken in choice.taken.items()}
-    found["price_together"] = round(priced(graph, together, target))
-    found["price_alone"] = round(priced(graph, alone(graph, target), target))
+    found["together"] = told(graph, together, target)
+    found["alone"] = told(graph, alone(graph, target), target)
     return found
 
 

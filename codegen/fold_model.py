@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import product
 
@@ -33,6 +33,7 @@ from gatesmith.codegen.wish import Wish
 from gatesmith.ir import Graph, Node
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.input import Input
+from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
 
 
@@ -154,6 +155,7 @@ class Memory:
     ) -> None:
         self.graph, self.wishes, self.unrolled = graph, wishes, unrolled
         self.nodes, self.users = list(graph), graph.users()
+        self.readers = {arg: node for node in self.nodes for arg in node.args}
         self.points = {node: turning_points(node) for node in self.nodes}
         self.dense = [node for node in self.nodes if isinstance(node.op, Dense)]
         self._options: dict[tuple[Node, int, int], Options] = {}
@@ -169,7 +171,12 @@ class Memory:
         key = (node, groups, together)
         if key not in self._options:
             wish = self.wishes.get(node, Wish())
-            self._options[key] = Options(node, cycles, wish, together, unrolled=self.unrolled)
+            behind = self.behind(node)
+            op = None if behind is None else behind.op
+            threshold = op if isinstance(op, Threshold) else None
+            self._options[key] = Options(
+                node, cycles, wish, together, unrolled=self.unrolled, behind=threshold
+            )
         return self._options[key]
 
     def model(self, cycles: int) -> Model:
@@ -178,7 +185,7 @@ class Memory:
         for node in self.dense:
             options = self.options(node, cycles)
             reads = model.variable(len(options.lanes_in))
-            writes = model.variable(len(options.lanes_out))
+            writes = model.variable(len(options.outs))
             model.layers[node] = ((reads, writes), options)
         where: dict[Node, _Where] = {}
         for node in self.nodes:
@@ -228,10 +235,20 @@ class Memory:
             _put(model, (reads,), own, (len(own),))
         t = node.type
         outs = []
-        for lanes in options.lanes_out:
-            stream = Stream(options.sink, t.channels, t.vectors, lanes)
-            outs.append(lane_costs.given(node, stream, self.users[node], registered=False))
+        for out in options.outs:
+            behind = self.behind(node)
+            elem = behind.type.int_elem if out.joined and behind is not None else options.sink
+            stream = Stream(elem, t.channels, t.vectors, out.lanes)
+            found = lane_costs.given(node, stream, self.users[node], registered=False)
+            assert found.out is not None, "a node has readers"
+            arrival = replace(found.out, joined=out.joined)
+            outs.append(replace(found, out=arrival))
         return _kept(model, writes, outs)
+
+    def behind(self, node: Node) -> Node | None:
+        """The Threshold that alone reads a layer."""
+        reader = self.readers.get(node) if self.users[node] == 1 else None
+        return reader if reader is not None and isinstance(reader.op, Threshold) else None
 
     def _other(self, model: Model, node: Node, sources: Sequence[_Where]) -> _Where:
         """A node's stages for every choice of the variables that its streams hang on."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from gatesmith.codegen.unrolled_rows import digit_total
 from gatesmith.codegen.wish import Wish
 from gatesmith.ir import Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.threshold import Threshold
 
 MAX_WIDTH = 1 << 16
 """Widest stream that is emitted, in bits."""
@@ -63,21 +65,42 @@ def _worth_unrolling(layer: Layer) -> bool:
     return layer.op.groups == 1 and digit_total(layer.op.weights.data) <= UNASKED_DIGITS
 
 
+class Out(NamedTuple):
+    """How a layer gives its result.
+
+    Attributes:
+        lanes: Of the sink.
+        joined: Whether that is the result of the Threshold behind it.
+    """
+
+    lanes: int
+    joined: bool
+
+
 class Options:
     """All ways to build one layer.
 
     Attributes:
         folds: The ways.
         lanes_in: Lanes of the source that occur, rising.
-        lanes_out: Lanes of the sink that occur, rising.
+        outs: What the sink may be, rising.
+        behind: A Threshold that alone reads the sums; a stage may compare them itself.
         cycles: Of each, a frame.
         known: Whether ``amounts`` has what a way takes, (folds, RESOURCES); else a lower bound.
         sink: Type of the sums.
     """
 
     def __init__(
-        self, node: Node, cycles: int | None, wish: Wish, together: int, *, unrolled: bool
+        self,
+        node: Node,
+        cycles: int | None,
+        wish: Wish,
+        together: int,
+        *,
+        unrolled: bool,
+        behind: Threshold | None = None,
     ) -> None:
+        self.behind = behind
         self.node, self.layer, self.together = node, layer_of(node, cycles), together
         elem = node.op.accumulator(self.layer.x) if isinstance(node.op, Dense) else None
         assert elem is not None
@@ -91,9 +114,10 @@ class Options:
         self.cycles = np.array([UNITS[f.unit].cycles(self.layer, f) for f in found], np.int64)
         ins = [UNITS[f.unit].lanes(self.layer, f) for f in found]
         self.lanes_in = tuple(sorted(set(ins)))
-        self.lanes_out = tuple(sorted({f.pe for f in found}))
+        outs = [Out(fold.pe, self._joins(fold)) for fold in found]
+        self.outs = tuple(sorted(set(outs)))
         self.at_in = np.array([self.lanes_in.index(n) for n in ins], np.intp)
-        self.at_out = np.array([self.lanes_out.index(f.pe) for f in found], np.intp)
+        self.at_out = np.array([self.outs.index(out) for out in outs], np.intp)
         self.known = np.array([f.unit != UNROLLED for f in found], np.bool_)
         self._amounts: NDArray[np.float64] | None = None
 
@@ -114,7 +138,7 @@ class Options:
         """The least price for each pair of lanes."""
         price = self.amounts @ weights
         price[~self.allowed(cycles)] = np.inf
-        best = np.full((len(self.lanes_in), len(self.lanes_out)), np.inf)
+        best = np.full((len(self.lanes_in), len(self.outs)), np.inf)
         np.minimum.at(best, (self.at_in, self.at_out), price)
         return Table(of, best)
 
@@ -140,7 +164,20 @@ class Options:
         x = Stream(self.layer.x, self.layer.inputs, self.layer.vectors, lanes)
         masked = is_masked(self.node, lanes, self.together)
         naming = Naming(self.node.name, self.node.name, (), self.node.name)
-        return unit.stage(naming, self.layer, x, fold, masked=masked)
+        made = unit.stage(naming, self.layer, x, fold, masked=masked)
+        return self._joined(made) or made
+
+    def _joined(self, stage: Stage) -> Stage | None:
+        """The stage with the Threshold behind it in it, where it has a way for that."""
+        join = getattr(stage, "with_threshold", None)
+        if join is None or self.behind is None:
+            return None
+        whole: Stage | None = join(self.behind)
+        return whole
+
+    def _joins(self, fold: Fold) -> bool:
+        """Whether the stage of a way compares its sums itself."""
+        return fold.unit == UNROLLED and self._joined(self.stage(fold)) is not None
 
     def _narrow(self, fold: Fold, bits: int) -> bool:
         lanes = UNITS[fold.unit].lanes(self.layer, fold)

@@ -63,11 +63,13 @@ class Arrival:
         stream: Its shape.
         registered: Whether a register drives it, so that no skid buffer is needed.
         together: Of a window's stream, neighbours that are of one tap; else 0.
+        joined: Whether the Threshold that reads it is a part of the stage that gave it.
     """
 
     stream: Stream
     registered: bool
     together: int = 0
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +111,8 @@ class Probe(Builder):
         self.streams, self.free, self.shape = {}, {}, {}
         self.tap_lanes, self.registered, self.inputs = {}, set(), []
         self.users = Counter({node: users})
+        self.readers: dict[Node, Node] = {}
+        self.done = {node} if any(arrival.joined for arrival in arrivals) else set[Node]()
         for port, (arg, arrival) in enumerate(zip(node.args, arrivals, strict=False)):
             self.arrive(arg, arrival, port)
 
