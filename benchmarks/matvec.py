@@ -51,7 +51,7 @@ PREDICTED = ("lut_predicted", "ff_predicted", "dsp_predicted", "ram_bits_predict
 
 
 def model(weights: np.ndarray[Any, Any]) -> onnx.ModelProto:
-    """One MatMul, y = W x, integers in float32."""
+    """Y = W x: one MatMul, integers in float32."""
     outs, ins = weights.shape
     matrix = numpy_helper.from_array(weights.T.astype(np.float32), "W")
     graph = helper.make_graph(

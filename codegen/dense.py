@@ -26,6 +26,9 @@ from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.ir import BIPOLAR, TERNARY, Ints
 from gatesmith.ops.dense import Dense
 
+MERGED_WORDS = 32
+"""Words of weights whose number, with an input, are the six inputs of a LUT."""
+
 
 @dataclass(frozen=True, slots=True)
 class DenseStage(Stage):
@@ -99,7 +102,7 @@ class DenseStage(Stage):
     @property
     def delay(self) -> int:
         """Registers from a read operand to the sum of its products."""
-        return 1 + int(self.fetches) + self.terms.registers + self.levels
+        return 1 + int(self.fetches or self.merges) + self.terms.registers + self.levels
 
     @property
     def fetches(self) -> bool:
@@ -112,6 +115,15 @@ class DenseStage(Stage):
             return False
         kept = self.nf > 1 and self.buffer_style == "block"
         return kept or self.rom_style == "block"
+
+    @property
+    def merges(self) -> bool:
+        """Whether a weight and its xnor are one LUT, of the word's number and an input.
+
+        Registered is the product then, not the weight: few words, and weights that are not coded.
+        """
+        few = 1 < self.depth <= MERGED_WORDS
+        return self.terms.kind == "xnor" and self.rom == PLAIN and few and not self.fetches
 
     @property
     def latency(self) -> int:
@@ -139,7 +151,7 @@ class DenseStage(Stage):
     @property
     def levels(self) -> int:
         """Registers of the adder tree."""
-        return self.terms.tree_levels(self.simd)
+        return self.terms.tree_levels(self.simd, by_six=self.merges)
 
     @property
     def kept_bits(self) -> int:
@@ -255,7 +267,7 @@ class DenseStage(Stage):
         """
         terms, out = self.terms, self.sink.elem.bits
         product = terms.cost()
-        tree = terms.tree_cost(self.simd)
+        tree = terms.tree_cost(self.simd, by_six=self.merges)
         acc = int(self.sf > 1) * out
         per_pe = tree + Cost(lut=acc + int(terms.counted) * out, ff=acc + out)
         counters = (self.sf - 1).bit_length() + (self.nf - 1).bit_length()
@@ -280,6 +292,8 @@ class DenseStage(Stage):
             return cost + self.coded.cost()
         if self.rom_style == "distributed":
             cost += Cost(ff=self.word_bits)
+        if self.merges:
+            cost += Cost(ff=(self.depth - 1).bit_length())
         return cost + parts.memory_cost(self.depth, self.word_bits)
 
     def work(self) -> Work:

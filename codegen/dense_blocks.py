@@ -80,6 +80,11 @@ class DenseBlocksStage(DenseStage):
         return False
 
     @property
+    def merges(self) -> bool:
+        """No."""
+        return False
+
+    @property
     def order_style(self) -> str:
         """Where the order goes."""
         return parts.memory_style(self.depth, self.order_bits)

@@ -127,6 +127,11 @@ class DenseNmStage(DenseStage):
         """No: what chooses inputs has a register of its own."""
         return False
 
+    @property
+    def merges(self) -> bool:
+        """No."""
+        return False
+
     # ---- memories -------------------------------------------------------------------------------
 
     @property

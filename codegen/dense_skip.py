@@ -82,6 +82,11 @@ class DenseSkipStage(DenseStage):
         return False
 
     @property
+    def merges(self) -> bool:
+        """No."""
+        return False
+
+    @property
     def latency(self) -> int:
         """Cycles from a vector's last input beat to its first output beat, at most."""
         return self.sf + self.delay + 1

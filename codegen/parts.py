@@ -16,6 +16,9 @@ from gatesmith.ir import Ints
 TREE_FANIN = 8
 """Single bits that the first register level of gs_adder_tree counts."""
 
+SIX = 6
+"""Single bits that it counts BY_SIX."""
+
 ADDER_FANIN = 4
 """Terms that any other level adds: two levels of two-input adders."""
 
@@ -34,7 +37,7 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def tree_levels(terms: int, term_bits: int, *, signed: bool = False) -> int:
+def tree_levels(terms: int, term_bits: int, *, signed: bool = False, by_six: bool = False) -> int:
     """Register levels of a gs_adder_tree: 0 for one term.
 
     >>> [tree_levels(n, 1) for n in (1, 2, 8, 9, 32, 33, 784)]
@@ -42,21 +45,27 @@ def tree_levels(terms: int, term_bits: int, *, signed: bool = False) -> int:
     >>> [tree_levels(n, 8) for n in (1, 2, 4, 5, 16, 17)]
     [0, 1, 1, 2, 2, 3]
     """
-    levels, fanin = 0, TREE_FANIN if term_bits == 1 and not signed else ADDER_FANIN
+    levels, fanin = 0, ADDER_FANIN
+    if term_bits == 1 and not signed:
+        fanin = SIX if by_six else TREE_FANIN
     while terms > 1:
         terms, levels, fanin = ceil_div(terms, fanin), levels + 1, ADDER_FANIN
     return levels
 
 
-def tree_cost(terms: int, term_bits: int, sum_bits: int, *, signed: bool = False) -> Cost:
+def tree_cost(
+    terms: int, term_bits: int, sum_bits: int, *, signed: bool = False, by_six: bool = False
+) -> Cost:
     """Cost of a gs_adder_tree.
 
-    An addition to b bits is b LUTs, a sum of n single bits is n LUTs (compressors of six bits to
+    An addition to b bits is b LUTs, a sum of n single bits is n LUTs, by six n / 2 (six bits to
     three in three LUTs); every level registers its sums.
     """
     if term_bits == 1 and not signed and terms > 1:
-        sums, bits = ceil_div(terms, TREE_FANIN), min(sum_bits, 4)
-        return Cost(lut=terms, ff=sums * bits) + tree_cost(sums, bits, sum_bits)
+        sums = ceil_div(terms, SIX if by_six else TREE_FANIN)
+        bits = min(sum_bits, 3 if by_six else 4)
+        lut = sums * bits if by_six else terms
+        return Cost(lut=lut, ff=sums * bits) + tree_cost(sums, bits, sum_bits)
     cost, bits = Cost(), term_bits
     while terms > 1:
         pairs, sums = ceil_div(terms, 2), ceil_div(terms, ADDER_FANIN)

@@ -136,14 +136,14 @@ class Terms:
         names = ["gs_adder_tree.sv", *(["gs_multiply.sv"] if self.in_luts else [])]
         return {name: plain(f"sv/{name}") for name in names}
 
-    def tree_levels(self, terms: int) -> int:
+    def tree_levels(self, terms: int, *, by_six: bool = False) -> int:
         """Register levels of the gs_adder_tree of so many products."""
-        return parts.tree_levels(terms, self.term_bits, signed=self.term.signed)
+        return parts.tree_levels(terms, self.term_bits, signed=self.term.signed, by_six=by_six)
 
-    def tree_cost(self, terms: int) -> Cost:
+    def tree_cost(self, terms: int, *, by_six: bool = False) -> Cost:
         """Cost of the gs_adder_tree of so many products."""
         bits, signed = self.term_bits, self.term.signed
-        return parts.tree_cost(terms, bits, self.total.bits, signed=signed)
+        return parts.tree_cost(terms, bits, self.total.bits, signed=signed, by_six=by_six)
 
     @property
     def formula(self) -> str:

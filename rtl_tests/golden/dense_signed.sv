@@ -123,6 +123,7 @@ module dense_signed #(
     // ---- weights ----------------------------------------------------------------------------
 
     // Word nf * SF + sf; weight of output nf * PE + p and input sf * SIMD + s at bit (p * SIMD + s) * W_W.
+    (* romstyle = "logic" *)
     logic [PE*SIMD*W_W-1:0] rom [0:SF*NF-1];
     logic [PE*SIMD*W_W-1:0] w_q;
 

@@ -4,7 +4,7 @@
 //
 // Both operands are bipolar and travel as one bit, so that y's code is the popcount of xnor(w, x).
 // SIMD = 10 inputs of PE = 4 outputs a cycle: interval 21 cycles a frame of 1 vector(s);
-// 5 cycles from a vector's last input to its first output when nothing stalls and the
+// 6 cycles from a vector's last input to its first output when nothing stalls and the
 // input comes no faster than it is used.
 // From ONNX: /xnor_folded/MatMul
 // Made by gatesmith from templates/sv/dense.sv.j2; change the template, not this file.
@@ -20,7 +20,7 @@ module dense_xnor_folded #(
     localparam int W_W    = 1,  // bits of a weight
     localparam int TERM_W = 1,  // bits of a product
     localparam int ACC_W  = 7,  // bits of an output
-    localparam int DELAY  = 3   // cycles from reading operands to their sum
+    localparam int DELAY  = 4   // cycles from reading operands to their sum
 ) (
     input  wire logic                clk,
     input  wire logic                rst,            // synchronous, active high
@@ -123,8 +123,9 @@ module dense_xnor_folded #(
     // ---- weights ----------------------------------------------------------------------------
 
     // Word nf * SF + sf; weight of output nf * PE + p and input sf * SIMD + s at bit (p * SIMD + s) * W_W.
+    (* romstyle = "logic" *)
     logic [PE*SIMD*W_W-1:0] rom [0:SF*NF-1];
-    logic [PE*SIMD*W_W-1:0] w_q;
+    wire logic [PE*SIMD*W_W-1:0] w_q;
 
     initial $readmemh("dense_xnor_folded_weights.mem", rom);
 
@@ -135,9 +136,14 @@ module dense_xnor_folded #(
         if (rst) address_q <= '0;
     end
 
+    // A weight and its product are one LUT: registered are the word's number and the products.
+    logic [$clog2(NF*SF)-1:0] word_q;
+
     always_ff @(posedge clk) begin
-        if (step) w_q <= rom[address_q];
+        if (step) word_q <= ~address_q;  // inverted, lest it become a register of the ROM
     end
+
+    assign w_q = rom[~word_q];
 
     // ---- products and their sums ------------------------------------------------------------
 
@@ -150,10 +156,12 @@ module dense_xnor_folded #(
 
             assign w = w_q[p*SIMD*W_W+:SIMD*W_W];
 
-            assign terms = ~(w ^ x_q);
+            always_ff @(posedge clk) begin
+                if (step) terms <= ~(w ^ x_q);
+            end
 
             gs_adder_tree #(
-                .TERMS(SIMD), .TERM_W(TERM_W), .SUM_W(ACC_W), .SIGNED(1'b0)
+                .TERMS(SIMD), .TERM_W(TERM_W), .SUM_W(ACC_W), .SIGNED(1'b0), .BY_SIX(1'b1)
             ) u_tree (
                 .clk(clk), .step(step), .terms(terms), .sum(sum[p*ACC_W+:ACC_W])
             );

@@ -67,6 +67,9 @@ module gs_multiply #(
 
         if (DIGITS == 1) begin : g_y
             assign y = Y_W'(g_digit[0].product_q);
+
+            logic unused_ok;  // bits above Y_W
+            assign unused_ok = &{1'b0, g_digit[0].product_q};
         end else begin : g_y
             // The digits so far, and above them the next: the bits below it are not added to.
             for (genvar d = 0; d < DIGITS; d++) begin : g_sum
@@ -89,6 +92,9 @@ module gs_multiply #(
                 if (step) y_q <= Y_W'(g_sum[DIGITS-1].sum);
             end
             assign y = y_q;
+
+            logic unused_ok;
+            assign unused_ok = &{1'b0, g_sum[DIGITS-1].sum};
         end
     endgenerate
 
