@@ -110,15 +110,18 @@ def main() -> None:
 def run(step: str, words: tuple[str, ...], found: dict[str, Any]) -> None:
     """One command; what it says goes into the results at once."""
     said, load = gatesmith(step, words)
-    found[step] = {key: said[key] for key in KEPT[step]} | {
-        "seconds": said["seconds"],
-        "load": load,
-    }
-    if step == "synth":
-        keys = ("name", "kind", "lut", "lut_predicted", "ff")
-        found[step]["stages"] = [{key: stage[key] for key in keys} for stage in said["stages"]]
+    found[step] = kept(step, said) | {"load": load}
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     print(step, {key: value for key, value in found[step].items() if key != "stages"}, flush=True)
+
+
+def kept(step: str, said: dict[str, Any]) -> dict[str, Any]:
+    """What of a command's JSON goes into the results."""
+    result = {key: said[key] for key in (*KEPT[step], "seconds") if key in said}
+    if step == "synth":
+        keys = ("name", "kind", "lut", "lut_predicted", "ff")
+        result["stages"] = [{key: stage[key] for key in keys} for stage in said["stages"] or ()]
+    return result
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python benchmarks/truth_rows.py
 
-Rows of random 8-bit weights over bipolar inputs, each with a threshold in the middle of its sums,
-as a TruthRowsStage and as a DenseUnrolledStage with the ThresholdStage behind it. Writes
-benchmarks/results/truth-rows.json.
+Rows of random weights over bipolar inputs, each with a threshold in the middle of its sums, as
+a TruthRowsStage and as a DenseUnrolledStage with the ThresholdStage behind it. Writes
+benchmarks/results/truth-rows.json after each row; rows that are there are not measured again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from gatesmith.synthesis.cells import FLOW, measure
 
 RESULTS = Path(__file__).parent / "results/truth-rows.json"
 INPUTS, ROWS, SEED = 64, 64, 2
-READS = (4, 6, 8, 10)
+READS = (4, 6, 10)
 WEIGHTS = {"8 bits": IntType(-127, 127), "ternary": TERNARY}
 
 
@@ -57,14 +57,17 @@ def row(kind: str, reads: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure all and write."""
-    rows = []
+    """Measure what is missing and write."""
+    rows: list[dict[str, Any]] = json.loads(RESULTS.read_text())["rows"] if RESULTS.exists() else []
+    done = {(found["weights"], found["reads"]) for found in rows}
     for kind in WEIGHTS:
         for reads in READS:
+            if (kind, reads) in done:
+                continue
             rows.append(row(kind, reads))
             print(rows[-1], flush=True)
-    content = {"yosys": list(FLOW), "seed": SEED, "rows": rows}
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+            content = {"yosys": list(FLOW), "seed": SEED, "rows": rows}
+            RESULTS.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

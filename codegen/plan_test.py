@@ -10,7 +10,7 @@ from gatesmith.codegen.plan import check_target, plan
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.errors import UserError
-from gatesmith.ir import Array, Graph, IntType, Node, TensorType
+from gatesmith.ir import BIPOLAR, Array, Graph, IntType, Node, TensorType
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.input import Input
 from gatesmith.ops.requantize import Requantize
@@ -41,6 +41,20 @@ def test_input_has_the_fewest_lanes_that_keep_up() -> None:
 
     assert result.interval == 64
     assert result.inputs[0].stream.lanes == 49  # 14 is no ratio to SIMD = 49
+
+
+@pytest.mark.parametrize(("steps", "falls", "kept"), [([1], 0, 0), ([1], 1, 1), ([3], 0, 1)])
+def test_a_threshold_that_changes_nothing_is_no_stage(
+    steps: list[int], falls: int, kept: int
+) -> None:
+    """The quantizer behind a sign; one that turns signs round is something else."""
+    x = Node("x", Input(TensorType((4,), BIPOLAR)))
+    threshold = Threshold(Array([steps] * 4), BIPOLAR, Array([falls] * 4))
+    graph = Graph((Node("y", threshold, (x,)),))
+
+    result = plan(graph, {}, "net", cycles=1)
+
+    assert sum(isinstance(stage, ThresholdStage) for stage in result.stages) == kept
 
 
 def test_reshape_moves_vector_boundaries_without_hardware() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
@@ -102,7 +103,7 @@ def functions(
     return Functions(tuple(distinct), tuple(places))
 
 
-def _words(inputs: int, x: IntType) -> tuple[Ints, np.ndarray]:
+def _words(inputs: int, x: IntType) -> tuple[Ints, NDArray[np.bool_]]:
     """Values of the inputs for every word of their bits, and whether it can come."""
     bits = inputs * x.bits
     words = np.arange(1 << bits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen.hls.kernel import Kernel, Rom, kernel
 from gatesmith.codegen.truth_rows import Function, TruthRowsStage
@@ -56,7 +57,8 @@ def _results(function: Function, wires: int) -> Ints:
     return np.array(results * (1 << wires - len(support)), np.int64)
 
 
-def _packed(results: Ints, width: int) -> np.ndarray:
+def _packed(results: Ints, width: int) -> NDArray[np.uint64]:
     places = np.arange(width, dtype=np.uint64)
     parts = results.astype(np.uint64).reshape(-1, width) << places
-    return np.bitwise_or.reduce(parts, axis=1)
+    words: NDArray[np.uint64] = np.bitwise_or.reduce(parts, axis=1)
+    return words
