@@ -151,6 +151,12 @@ class Core:
         )
 
     @property
+    def pins(self) -> tuple[str, ...]:
+        """Every port but the clock, as Quartus assigns to all bits of it."""
+        ports = (port for port in self.ports if port.name != "aclk")
+        return tuple(f"{port.name}[*]" if port.vector else port.name for port in ports)
+
+    @property
     def bus_names(self) -> tuple[str, ...]:
         """Names of the stream interfaces, as the clock is told of them."""
         return tuple(bus.prefix for bus in self.buses)

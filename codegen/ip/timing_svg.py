@@ -12,8 +12,8 @@ from html import escape
 
 from gatesmith.codegen.ip.core import Bus, Core
 
-LEFT, SLOT, HIGH, STEP, TOP = 150, 84, 20, 38, 44
-"""Pixels: column of names, a clock cycle, height of a wave, distance of rows, where rows begin."""
+LETTER, SLOT, HIGH, STEP, TOP = 7, 84, 20, 38, 44
+"""Pixels: a letter, a clock cycle, height of a wave, distance of rows, where rows begin."""
 
 INK, SOFT, WAVE, BAND, PAGE = "#1f1f1d", "#6b6a65", "#2a78d6", "#e9f1fb", "#fcfcfb"
 
@@ -48,9 +48,14 @@ class Slot:
 
 @dataclass(slots=True)
 class Canvas:
-    """Elements of an SVG, back to front."""
+    """Elements of an SVG, back to front; the waves begin ``left`` pixels from its side."""
 
+    left: int
     parts: list[str] = field(default_factory=list)
+
+    def x(self, slot: int) -> int:
+        """Where a slot begins."""
+        return self.left + slot * SLOT
 
     def line(self, points: Sequence[tuple[float, float]], colour: str, width: float = 1.5) -> None:
         """Straight strokes from point to point."""
@@ -83,13 +88,14 @@ def timing_svg(core: Core) -> str:
     incoming = [*into, *(Slot(gap=True, busy=True) if slot.gap else more for slot in out)]
     outgoing = [*(Slot(gap=slot.gap) for slot in into), *out]
     rows = 9
-    width, bottom = LEFT + len(incoming) * SLOT + 20, TOP + rows * STEP
-    canvas = Canvas()
+    longest = max(len(bus.prefix) for bus in (core.inputs[0], core.outputs[0])) + len("_tvalid")
+    canvas = Canvas(24 + LETTER * longest)
+    width, bottom = canvas.x(len(incoming)) + 20, TOP + rows * STEP
     canvas.parts.append(f'<rect width="{width}" height="{bottom + 70}" fill="{PAGE}"/>')
     canvas.text(
-        LEFT, 20, "a beat moves on a rising edge with tvalid and tready high", "start", SOFT
+        canvas.left, 20, "a beat moves on a rising edge with tvalid and tready high", "start", SOFT
     )
-    canvas.text(LEFT - 12, TOP + 15, "aclk", "end")
+    canvas.text(canvas.left - 12, TOP + 15, "aclk", "end")
     _clock(canvas, TOP, incoming)
     _stream(canvas, TOP + STEP, core.inputs[0].prefix, incoming)
     _stream(canvas, TOP + 5 * STEP, core.outputs[0].prefix, outgoing)
@@ -134,9 +140,9 @@ def _out(bus: Bus) -> list[Slot]:
 def _clock(canvas: Canvas, y: float, slots: Sequence[Slot]) -> None:
     points: list[tuple[float, float]] = []
     for k in range(len(slots)):
-        x, half = _x(k), SLOT / 2
+        x, half = canvas.x(k), SLOT / 2
         points += [(x, y + HIGH), (x, y), (x + half, y), (x + half, y + HIGH)]
-    canvas.line([*points, (_x(len(slots)), y + HIGH)], INK)
+    canvas.line([*points, (canvas.x(len(slots)), y + HIGH)], INK)
 
 
 def _stream(canvas: Canvas, y: float, prefix: str, slots: Sequence[Slot]) -> None:
@@ -148,24 +154,24 @@ def _stream(canvas: Canvas, y: float, prefix: str, slots: Sequence[Slot]) -> Non
     }
     for k, (signal, high) in enumerate(levels.items()):
         top = y + k * STEP
-        canvas.text(LEFT - 12, top + 15, f"{prefix}_{signal}", "end")
+        canvas.text(canvas.left - 12, top + 15, f"{prefix}_{signal}", "end")
         points = [
             (x, top + (0 if level else HIGH))
             for at, level in enumerate(high)
-            for x in (_x(at), _x(at + 1))
+            for x in (canvas.x(at), canvas.x(at + 1))
         ]
         canvas.line(points, WAVE)
     top = y + 3 * STEP
-    canvas.text(LEFT - 12, top + 15, f"{prefix}_tdata", "end")
+    canvas.text(canvas.left - 12, top + 15, f"{prefix}_tdata", "end")
     middle = top + HIGH / 2
-    canvas.line([(_x(0), middle), (_x(len(slots)), middle)], SOFT, 1)
+    canvas.line([(canvas.x(0), middle), (canvas.x(len(slots)), middle)], SOFT, 1)
     at = 0
     while at < len(slots):
         until = at + 1
         while until < len(slots) and slots[until].held:
             until += 1
         if slots[at].text:
-            left, right, slant = _x(at), _x(until), 5
+            left, right, slant = canvas.x(at), canvas.x(until), 5
             outline = [
                 (left, middle),
                 (left + slant, top),
@@ -182,7 +188,7 @@ def _stream(canvas: Canvas, y: float, prefix: str, slots: Sequence[Slot]) -> Non
 def _breaks(canvas: Canvas, slots: Sequence[Slot], bottom: float) -> None:
     for k, slot in enumerate(slots):
         if slot.gap:
-            x = _x(k) + SLOT / 2
+            x = canvas.x(k) + SLOT / 2
             high, low = TOP - 8, bottom - 6
             area = [(x - 9, low), (x - 1, high), (x + 9, high), (x + 1, low)]
             canvas.area(area, PAGE, PAGE)
@@ -192,14 +198,10 @@ def _breaks(canvas: Canvas, slots: Sequence[Slot], bottom: float) -> None:
 
 def _span(canvas: Canvas, first: int, last: int, y: float, text: str) -> None:
     """An arrow from the edge at which slot ``first`` ends to that of slot ``last``."""
-    left, right = _x(first + 1), _x(last + 1)
+    left, right = canvas.x(first + 1), canvas.x(last + 1)
     for x in (left, right):
         canvas.line([(x, TOP - 4), (x, y + 6)], SOFT, 0.6)
     canvas.line([(left, y), (right, y)], INK, 1)
     canvas.area([(left, y), (left + 7, y - 3), (left + 7, y + 3)], INK, INK)
     canvas.area([(right, y), (right - 7, y - 3), (right - 7, y + 3)], INK, INK)
     canvas.text((left + right) / 2, y + 16, text)
-
-
-def _x(slot: int) -> float:
-    return LEFT + slot * SLOT
