@@ -59,7 +59,7 @@ TREE = "AdderTree TERMS=3 TERM_W=2 SUM_W=4 SIGNED=1"
 ROWS = "DenseUnrolled 3 x 2, unrolled rows"
 DENSE = "Dense 2 x 2 ternary, PE 1, SIMD 1"
 AFFINE = "Requantize half to even"
-LINE = "Window 1 x 4, kernel 1 x 2, a tap a beat"
+LINE = "Window 1 x 3, kernel 1 x 2, a tap a beat"
 
 QUICK = {
     "beat lost": (SKID, "spare_valid_q <= 1'b1;", "spare_valid_q <= 1'b0;", "in_order"),
