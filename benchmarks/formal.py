@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from itertools import groupby
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gatesmith.api import prove
+from gatesmith.pipeline import quiet
+from gatesmith.rtl_tests.formal.blocks import shipped
+from gatesmith.rtl_tests.formal.proof import TOLD
+from gatesmith.rtl_tests.formal.run import prove
 
 ROOT = Path(__file__).parent.parent
 RESULTS = ROOT / "benchmarks/results/formal.json"
 PAGE = ROOT / "docs/formal.md"
 MARK = "<!-- from here on: python benchmarks/formal.py -->"
-LEFT_OUT = ("seconds",)
 
 
 def main() -> None:
@@ -29,37 +32,41 @@ def main() -> None:
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds for one solver")
     parser.add_argument("--page", action="store_true", help="only write docs/formal.md")
     asked = parser.parse_args()
-    if not asked.page:
-        found = prove(timeout=asked.timeout, progress=told).as_json()
-        kept = {key: value for key, value in found.items() if key not in LEFT_OUT}
-        RESULTS.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
-    page(json.loads(RESULTS.read_text("utf-8")))
+    found = json.loads(RESULTS.read_text("utf-8")) if RESULTS.is_file() else {}
+    for number, block in enumerate(() if asked.page else shipped()):
+        print(number, block.name, flush=True)
+        said = prove([block], quiet, timeout=asked.timeout)
+        found[block.name] = [verdict.as_json() for verdict in said.verdicts]
+        found[block.name] = [{**entry, "trace": None} for entry in found[block.name]]
+        RESULTS.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    page(found)
 
 
-def told(what: str, done: int, total: int) -> None:
-    """A line a proof."""
-    print(f"{what} {done} of {total}", flush=True)
-
-
-def page(found: dict[str, Any]) -> None:
-    """The tables, behind the mark."""
+def page(found: Mapping[str, list[dict[str, Any]]]) -> None:
+    """The tables, behind the mark: of instances that there are, in their order."""
     words = PAGE.read_text("utf-8").split(MARK)[0]
+    names = [block.name for block in shipped()]
+    entries = [entry for name in names for entry in found.get(name, [])]
     lines = ["## Properties", "", "| property | |", "| --- | --- |"]
-    properties = {entry["property"]: entry["told"] for entry in found["properties"]}
-    lines += [f"| `{name}` | {text} |" for name, text in sorted(properties.items())]
-    counts = ", ".join(f"{number} {verdict}" for verdict, number in found["counts"].items())
-    lines += ["", "## Verdicts", "", f"{len(found['properties'])} properties: {counts}."]
-    lines += [f"With {', '.join(found['tools'])}.", ""]
-    lines += ["| block | instance | properties | verdict |", "| --- | --- | --- | --- |"]
-    for (block, instance), group in groupby(
-        found["properties"], key=lambda entry: (entry["block"], entry["instance"])
-    ):
+    lines += [f"| `{n}` | {TOLD[n]} |" for n in sorted({entry["property"] for entry in entries})]
+    counts = Counter(entry["verdict"] for entry in entries)
+    told = ", ".join(f"{number} {text}" for text, number in sorted(counts.items()))
+    lines += [
+        "",
+        "## Verdicts",
+        "",
+        f"{len(entries)} properties of {len(names)} instances: {told}.",
+    ]
+    if missing := [name for name in names if name not in found]:
+        lines += [f"Not yet run: {'; '.join(missing)}."]
+    lines += ["", "| instance | properties | verdict |", "| --- | --- | --- |"]
+    for name in names:
         same: dict[str, list[str]] = {}
-        for entry in group:
+        for entry in found.get(name, []):
             same.setdefault(verdict(entry), []).append(entry["property"])
-        for text, names in same.items():
-            several = len(names) if len(names) > 1 else f"`{names[0]}`"
-            lines.append(f"| {block} | {instance} | {several} | {text} |")
+        for text, which in same.items():
+            several = str(len(which)) if len(which) > 1 else f"`{which[0]}`"
+            lines.append(f"| {name} | {several} | {text} |")
     PAGE.write_text(words + MARK + "\n\n" + "\n".join(lines) + "\n", "utf-8")
 
 

@@ -59,7 +59,7 @@ TREE = "AdderTree TERMS=3 TERM_W=2 SUM_W=4 SIGNED=1"
 ROWS = "DenseUnrolled 3 x 2, unrolled rows"
 DENSE = "Dense 2 x 2 ternary, PE 1, SIMD 1"
 AFFINE = "Requantize half to even"
-LINE = "Window 1 x 4, kernel 1 x 2, a tap a beat"
+LINE = "Window 1 x 3, kernel 1 x 2, a tap a beat"
 
 QUICK = {
     "beat lost": (SKID, "spare_valid_q <= 1'b1;", "spare_valid_q <= 1'b0;", "in_order"),
@@ -72,16 +72,24 @@ SLOW = {
                       "            spare", "reset_clears"),
     "half the rate": (SKID, "s_axis_tready = !spare_valid_q", "s_axis_tready = !out_valid_q",
                       "takes_when_room"),
-    "swallowed": (FIFO, "if (take) ram[write_q]", "if (take && !give) ram[write_q]", "in_order"),
+    "swallowed": (FIFO, "count_q <= left + N_W'(take);", "count_q <= left + N_W'(take && !give);",
+                  "in_order"),
     "one more than fits": (FIFO, "left + N_W'(take) != N_W'(DEPTH)", "left != N_W'(DEPTH)",
                            "nothing_lost"),
     "read too early": (RAM, "left != '0 && !rst", "(left != '0 || take) && !rst", "in_order"),
-    "data moves": (FORK, "if (step) begin", "if (step || ready[0]) begin", "nothing_lost"),
+    "taken too early": (FORK, "if (step) begin", "if (step || ready[0]) begin", "nothing_lost"),
+    "data moves": (FORK, "if (step) begin", "if (step || ready[1]) begin", "data_stable"),
     "converter overflows": (WIDE, "count_q <= N_W'(START)", "count_q <= N_W'(START + 1)",
                             "in_order"),
     "converter stands": (WIDE, "count_q >= N_W'(OUT)", "count_q > N_W'(OUT)", "never_stuck"),
     "ring too large": (RING, "slack_q <= N_W'(0 - KEEP)", "slack_q <= N_W'(0 - KEEP - 1)",
                        "ready_right"),
+    "ring overflows": (RING, "slack_q <= N_W'(0 - KEEP)", "slack_q <= N_W'(0 - KEEP - 1)",
+                       "counts_fit"),
+    "ring needs less": (RING, "fresh_q <= N_W'(0 - FIRST)", "fresh_q <= N_W'(1 - FIRST)",
+                        "have_right"),
+    "ring locks": (RING, "ready = slack_q[N_W-1]", "ready = slack_q[N_W-1] && !slack_q[0]",
+                   "never_both_wait"),
     "gate drops the wrong": (GATE, "take && !leave", "take && leave", "nothing_extra"),
     "decision without its frame": (GATE, "first && s0_axis_tvalid && (", "first && (",
                                    "taken_together"),
@@ -94,6 +102,9 @@ SLOW = {
     "sign": (TREE, "$signed({SIGNED && from[t*FROM_W+FROM_W-1], from", "$signed({1'b0, from",
              "sum_right"),
     "rounding": (AFFINE, "& ~", "| ", "in_order"),
+    "weights of another pass": (DENSE, "address_q <= last_beat && last_pass ?",
+                                "address_q <= last_beat ?", "in_order"),
+    "a difference": (ROWS, "4'(s3) + 4'({x", "4'(s3) - 4'({x", "in_order"),
     "window": (LINE, "if (put) ram[write_q]", "if (put) ram[p_address_q]", "in_order"),
 }  # fmt: skip
 """Instance, text of the module, what replaces it, a property that fails then."""
@@ -131,8 +142,7 @@ def test_every_property_is_told_and_made_to_fail() -> None:
     names = {name for make in ALL.values() for name in make().properties}
     assert names | {"reset_only_control"} == set(TOLD)
     failing = {fails for *_, fails in (*QUICK.values(), *SLOW.values())}
-    assert names - failing == {"data_stable", "mark_consistent", "have_right", "never_both_wait",
-                               "counts_fit"}  # fmt: skip
+    assert names - failing == {"mark_consistent"}  # of the proof, not of the RTL
 
 
 def test_data_with_a_reset_is_found(found: Tools) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from gatesmith.codegen.design import Design
+from gatesmith.codegen.early_exit import EarlyExitStage
 from gatesmith.codegen.fifo import FifoStage
 from gatesmith.codegen.fork import ForkStage
 from gatesmith.codegen.skid_buffer import SkidBufferStage
@@ -104,7 +105,8 @@ def _proofs(stage: Stage) -> Iterator[tuple[str, Callable[[], Proof]]]:
             size = elements(stage)
             small = size <= SMALL_FRAME and not isinstance(stage, WindowStage)
             depth = None if small else CYCLES
-            frames = size <= LONG_FRAME and len(stage.sinks) == 1
+            one_to_one = len(stage.sinks) == 1 and not isinstance(stage, EarlyExitStage)
+            frames = size <= LONG_FRAME and one_to_one
             made = partial(proof, stage, stage.module, depth=depth, frames=frames)
             yield f"{kind} {stage.module}", made
 

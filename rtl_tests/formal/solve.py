@@ -50,7 +50,7 @@ def solve(proof: Proof, tools: Tools, seconds: float, *, traces: bool = True) ->
     script = _script(proof, seconds, traces)
     try:
         folder = store.kept(
-            store.digest(*how, proof.harness, *texts),
+            store.digest(*how, re.sub(r"//.*", "", proof.harness), *texts),
             lambda work: _run(proof, tools, script, work),
             kind="prove",
         )
