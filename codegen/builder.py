@@ -38,12 +38,18 @@ class Builder:
         self.registered: set[Driver] = set()  # no path of tready runs through what drives these
         self.inputs: list[CorePort] = []
         self.users = graph.users()
+        self.readers = {arg: node for node in graph for arg in node.args}  # one of each
+        self.done: set[Node] = set()  # what is part of an earlier stage
 
     # ---- what layers use ------------------------------------------------------------------------
 
     def take(self, node: Node) -> Tap:
         """The stream of a node, for one reader."""
         return Tap(self, self.free[node].pop(0), self.shape[node])
+
+    def only_reader(self, node: Node) -> Node | None:
+        """The node that alone reads a value."""
+        return self.readers.get(node) if self.users[node] == 1 else None
 
     def module(self, name: str) -> str:
         """Name of a module made for one stage."""

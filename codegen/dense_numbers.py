@@ -23,7 +23,7 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.number_rows import NumberRows, share
 from gatesmith.codegen.render import render, sv_int
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
-from gatesmith.codegen.sums import Line, is_bit
+from gatesmith.codegen.sums import Line
 from gatesmith.codegen.unrolled_rows import digit_total, distinct
 from gatesmith.codegen.wiring import Wiring
 from gatesmith.ir import Array, Ints, IntType
@@ -57,6 +57,7 @@ class Rows:
         rows: Rows that differ.
         places: Row of each output.
         levels: Registers from x to the rows.
+        unread: Wires of which some bits have no reader.
     """
 
     lines: tuple[Line, ...]
@@ -64,11 +65,7 @@ class Rows:
     rows: tuple[Row, ...]
     places: tuple[int, ...]
     levels: int
-
-    @property
-    def unread(self) -> list[str]:
-        """Wires of which some bits may have no reader: the chains' (SystemVerilog)."""
-        return [line.wire.name for line in self.lines if not line.registered]
+    unread: tuple[str, ...]
 
 
 def foldable(op: Requantize) -> bool:
@@ -109,7 +106,8 @@ def unroll_numbers(
     rows, places = distinct(np.concatenate([factors, constants[:, None]], axis=1))
     top = code_top(x)
     wiring = Wiring(depth)
-    inputs = [input_bits(i, x) for i in range(factors.shape[1])]
+    used = factors.any(axis=0)
+    inputs = [input_bits(i, x, wiring) if used[i] else [] for i in range(len(used))]
     shared = share(rows[:, :-1], [top] * len(inputs))
     heaps = NumberRows(shared, inputs, wiring)
     found: list[tuple[list[list[Bit]], IntType]] = []
@@ -129,7 +127,8 @@ def unroll_numbers(
         for bits, kind in found
     )
     functions = tuple(wiring.functions.values())
-    return Rows(tuple(wiring.lines), functions, made, tuple(places), levels)
+    unread = tuple(wiring.unread(row.value for row in made))
+    return Rows(tuple(wiring.lines), functions, made, tuple(places), levels, unread)
 
 
 def code_top(x: IntType) -> int:
@@ -138,12 +137,15 @@ def code_top(x: IntType) -> int:
     return code.hi + (1 << (code.bits - 1) if code.signed else 0)
 
 
-def input_bits(number: int, x: IntType) -> list[Bit]:
-    """Bits of an input's code, counted from 0 up: the top one inverted where it has a sign."""
-    bits, signed = x.bits, x.code.signed
-    return [
-        Bit(f"x[{number * bits + i}]", inverted=signed and i == bits - 1) for i in range(bits)
-    ]
+def input_bits(number: int, x: IntType, wiring: Wiring) -> list[Bit]:
+    """Bits of an input's code, counted from 0 up: the top one inverted where it has a sign.
+
+    Those that no value needs are left out.
+    """
+    names = [f"x[{number * x.bits + i}]" for i in range(x.bits)]
+    if x.code.signed:
+        names[-1] = wiring.line(f"~{names[-1]}", 1)
+    return [Bit(name) for name in names[: code_top(x).bit_length()]]
 
 
 def _codes(weights: Ints, x: IntType, y: IntType) -> tuple[Ints, Ints]:
@@ -192,11 +194,6 @@ class DenseNumbersStage(Stage):
             )
         if self.then is not None and not self.folds(self.then):
             raise ValueError("the Requantize multiplies, or rounds to even")
-
-    @staticmethod
-    def builds(x: IntType) -> bool:
-        """Whether inputs are of its kind: of several bits."""
-        return not is_bit(x.code)
 
     def folds(self, op: Requantize) -> bool:
         """Whether a Requantize can become part of it."""

@@ -4,23 +4,27 @@ PE is all outputs and SIMD all inputs. Each output is a sum of signed powers of 
 (codegen/signed_digits.py, codegen/constant_rows.py), a balanced tree of adders of exact widths with
 registers in between (codegen/sums.py): no memory, no multiplier, no DSP block.
 
-What makes it smaller beyond that (sums shared between outputs, adder graphs, compressor trees) can
-go to work on the terms of the rows.
+Single bits times weights of one magnitude (bipolar, ternary) share sums between outputs and are
+added by compressor trees (codegen/unrolled_bits.py); a Threshold of one step behind such a layer is
+part of its last addition, and the stage gives that Threshold's answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.dense_numbers import DenseNumbersStage
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
+from gatesmith.codegen.unrolled_bits import DEPTH, folds_in, is_unit, unroll_bits
 from gatesmith.codegen.unrolled_rows import Block, Unrolled, digit_total, unroll
-from gatesmith.ir import Ints
+from gatesmith.ir import Ints, IntType
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.threshold import Threshold
 
 UNROLLED = "unrolled"
 
@@ -36,11 +40,15 @@ class DenseUnrolledStage(Stage):
         module: Name of the Verilog module, unique in the design.
         op: The operator.
         x: Source stream, a whole vector a beat.
+        threshold: What is compared with the sums here; None gives the sums.
+        depth: Carry chains between two registers, where compressor trees make the sums.
     """
 
     module: str = field()  # no default: the property of the base class would become one
     op: Dense
     x: Stream
+    threshold: Threshold | None = None
+    depth: int = DEPTH
 
     def __post_init__(self) -> None:
         if self.op.groups != 1:
@@ -50,6 +58,9 @@ class DenseUnrolledStage(Stage):
                 f"weights of {self.op.weights.shape[1]} inputs for {self.x.lanes} of "
                 f"{self.x.channels} channels a beat"
             )
+        weights = self.op.weights.data
+        if self.threshold is not None and not folds_in(self.threshold, weights, self.x.elem):
+            raise ValueError("the threshold is no part of the last addition")
 
     @property
     def source(self) -> Stream:
@@ -58,9 +69,14 @@ class DenseUnrolledStage(Stage):
 
     @property
     def sink(self) -> Stream:
-        """Sums, all outputs a beat."""
-        outs = self.pe
-        return Stream(self.op.accumulator(self.x.elem), outs, self.x.vectors, outs)
+        """Sums, or answers of the threshold, all outputs a beat."""
+        elem = self.sum_type if self.threshold is None else self.threshold.out
+        return Stream(elem, self.pe, self.x.vectors, self.pe)
+
+    @property
+    def sum_type(self) -> IntType:
+        """Of a sum."""
+        return self.op.accumulator(self.x.elem)
 
     @property
     def pe(self) -> int:
@@ -75,7 +91,10 @@ class DenseUnrolledStage(Stage):
     @property
     def rows(self) -> Unrolled:
         """The sums."""
-        return unroll(self.op.weights, self.x.elem, self.sink.elem)
+        weights, x, y = self.op.weights, self.x.elem, self.sum_type
+        if is_unit(weights.data, x):
+            return unroll_bits(weights, x, y, self.threshold, self.depth)
+        return unroll(weights, x, y)
 
     @property
     def used(self) -> int:
@@ -99,7 +118,7 @@ class DenseUnrolledStage(Stage):
 
     def work(self) -> Work:
         """An addition for each signed digit; nothing is multiplied, no weight is read."""
-        return Work(self.interval * self.digits, 0, self.sink.elem.bits, 0)
+        return Work(self.interval * self.digits, 0, self.sum_type.bits, 0)
 
     def schedule(self, *arrivals: Ints) -> Ints:
         """``latency`` edges later."""
@@ -114,7 +133,8 @@ class DenseUnrolledStage(Stage):
         """The lines of the sums, and a LUT and ``latency`` FFs for control.
 
         An adder: a LUT a bit of its result, but for the low bits that only one operand has and the
-        carry of a sum that is not negative. A count of single bits: sums.count_luts.
+        carry of a sum that is not negative. A count of single bits: sums.count_luts. A chain of a
+        compressor tree: codegen/chains.py.
         """
         return self.rows.cost() + Cost(lut=1, ff=self.latency)
 
@@ -141,6 +161,12 @@ class DenseUnrolledStage(Stage):
             for n, block in enumerate(self.rows.blocks)
         }
         return {f"{self.module}.sv": render("sv/dense_unrolled.sv.j2", hw=self), **rows}
+
+    def with_threshold(self, threshold: Threshold) -> DenseUnrolledStage | None:
+        """The stage that compares its sums itself, or None where it cannot."""
+        if not folds_in(threshold, self.op.weights.data, self.x.elem):
+            return None
+        return replace(self, threshold=threshold)
 
     def _block_text(self, number: int, block: Block) -> str:
         name = "sv/dense_unrolled_rows.sv.j2"
@@ -182,7 +208,9 @@ class UnrolledUnit(MatrixUnit):
 
     def stage(
         self, naming: Naming, layer: Layer, x: Stream, fold: Fold, *, masked: bool = False
-    ) -> DenseUnrolledStage:
+    ) -> DenseUnrolledStage | DenseNumbersStage:
         """The stage; a mask saves nothing here."""
         n = naming
+        if not is_unit(layer.op.weights.data, layer.x):
+            return DenseNumbersStage(n.name, n.node, n.origin, n.module, layer.op, x)
         return DenseUnrolledStage(n.name, n.node, n.origin, n.module, layer.op, x)

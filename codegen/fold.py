@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.gather import granularity
 from gatesmith.codegen.matrix_unit import Fold, Naming
-from gatesmith.codegen.matrix_units import UNITS, fold_cycles, layer_of
+from gatesmith.codegen.matrix_units import UNITS, fold_cycles, layer_of, with_threshold
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.wish import Wish, wished
@@ -155,6 +155,8 @@ def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None
     if threshold is None:
         return dense.cost()
     assert isinstance(threshold.op, Threshold)
+    if (whole := with_threshold(dense, threshold.op)) is not None:
+        return whole.cost()
     sink = replace(dense.sink, channels=node.type.channels, vectors=node.type.vectors)
     behind = ThresholdStage("t", "t", (), "t", threshold.op, sink)
     return dense.cost() + behind.cost()

@@ -9,7 +9,7 @@ import numpy as np
 
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
-from gatesmith.codegen.matrix_units import UNITS, layer_of
+from gatesmith.codegen.matrix_units import UNITS, layer_of, with_requantize, with_threshold
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
@@ -43,6 +43,8 @@ def reshape(builder: Builder, node: Node) -> None:
 def dense(builder: Builder, node: Node) -> None:
     """The unit its fold names; behind a window of all taps at once the weights are moved.
 
+    A Threshold or Requantize that alone reads the sums may become part of the stage.
+
     Raises:
         ValueError: The fold was chosen for other cycles, and the unit cannot be built at these.
     """
@@ -57,6 +59,16 @@ def dense(builder: Builder, node: Node) -> None:
     naming = Naming(node.name, node.name, node.origin, builder.module(node.name))
     masked = is_masked(node, lanes, builder.tap_lanes.get(node.args[0], 0))
     stage = unit.stage(naming, layer, tap.stream, fold, masked=masked)
+    behind = builder.only_reader(node)
+    if behind is not None:
+        whole = None
+        if isinstance(behind.op, Threshold):
+            whole = with_threshold(stage, behind.op)
+        elif isinstance(behind.op, Requantize):
+            whole = with_requantize(stage, behind.op)
+        if whole is not None:
+            stage = replace(whole, node=behind.name, origin=(*node.origin, *behind.origin))
+            builder.done.add(behind)
     tap.put(stage).convert(node.type.channels, stage.sink.lanes)
     builder.give(node, tap)
 
@@ -87,6 +99,9 @@ def threshold(builder: Builder, node: Node) -> None:
     """Element by element, at the lanes that come."""
     op = node.op
     assert isinstance(op, Threshold)
+    if node in builder.done:
+        builder.give(node, builder.take(node.args[0]))
+        return
     tap, times = elementwise(builder, node)
     op = replace(op, thresholds=repeated(op.thresholds, times), falling=repeated(op.falling, times))
     module = builder.module(node.name)
@@ -99,6 +114,9 @@ def requantize(builder: Builder, node: Node) -> None:
     """Element by element, at the lanes that come."""
     op = node.op
     assert isinstance(op, Requantize)
+    if node in builder.done:
+        builder.give(node, builder.take(node.args[0]))
+        return
     tap, times = elementwise(builder, node)
     op = replace(op, mul=repeated(op.mul, times), add=repeated(op.add, times))
     module = builder.module(node.name)

@@ -8,12 +8,16 @@ from functools import lru_cache
 from gatesmith.codegen.dense import FoldedUnit
 from gatesmith.codegen.dense_blocks import BlocksUnit
 from gatesmith.codegen.dense_nm import NmUnit
+from gatesmith.codegen.dense_numbers import DenseNumbersStage
 from gatesmith.codegen.dense_skip import SkipUnit
-from gatesmith.codegen.dense_unrolled import UnrolledUnit
+from gatesmith.codegen.dense_unrolled import DenseUnrolledStage, UnrolledUnit
 from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
+from gatesmith.codegen.stream import Stage
 from gatesmith.codegen.windowing import stream_groups, taps_order
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.requantize import Requantize
+from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
 
 UNITS: dict[str, MatrixUnit] = {
@@ -23,6 +27,20 @@ UNITS: dict[str, MatrixUnit] = {
 
 ROMS = tuple(dict.fromkeys(rom for unit in UNITS.values() for rom in unit.roms))
 """Ways to store weights, of all units."""
+
+
+def with_threshold(stage: Stage, threshold: Threshold) -> Stage | None:
+    """A stage of a Dense that applies the Threshold behind it too; None where it cannot."""
+    if isinstance(stage, DenseUnrolledStage):
+        return stage.with_threshold(threshold)
+    return None
+
+
+def with_requantize(stage: Stage, requantize: Requantize) -> Stage | None:
+    """A stage of a Dense that applies the Requantize behind it too; None where it cannot."""
+    if isinstance(stage, DenseNumbersStage):
+        return stage.with_requantize(requantize)
+    return None
 
 
 def layer_of(node: Node, cycles: int | None = None) -> Layer:

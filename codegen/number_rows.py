@@ -147,6 +147,8 @@ class NumberRows:
         summed: list[list[list[Bit]]] = []
         for column in columns:
             wire = next((bit for bit in column if not bit.inverted), None)
+            if wire is None and len(column) > 1:
+                wire = column[0]
             plain.append(wire)
             summed.append([[bit for bit in column if bit is not wire]])
         time = max(bit.time for column in columns for bit in column)

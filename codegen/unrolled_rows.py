@@ -46,13 +46,15 @@ class Block:
         lines: Of the sums.
         outputs: Codes of y by row (SystemVerilog).
         inverted: Whether inputs are used inverted.
-        cut: Wires whose highest bits nobody reads.
+        cut: Wires of which some bits nobody reads.
+        functions: Text of functions that the lines call (SystemVerilog).
     """
 
     lines: tuple[Line, ...]
     outputs: tuple[str, ...]
     inverted: bool
     cut: tuple[str, ...]
+    functions: tuple[str, ...] = ()
 
     @property
     def unused(self) -> str:

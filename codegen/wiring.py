@@ -7,12 +7,16 @@ somebody asks, so every register has a reader.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gatesmith.codegen.bit_heap import ONE, Bit
 from gatesmith.codegen.sums import Line, Wire
 from gatesmith.ir import IntType
+
+WIRE = re.compile(r"[tq]\d+(?:\[\d+\])?")
+"""A wire of a Wiring, or a bit of it, in a text."""
 
 
 class Wiring:
@@ -22,7 +26,6 @@ class Wiring:
         depth: Stages of chains between two registers, 1 or more.
         lines: In the order in which they use each other.
         functions: Text of each function that the lines call, by name.
-        unread: Wires of which some bits have no reader.
     """
 
     def __init__(self, depth: int) -> None:
@@ -31,7 +34,6 @@ class Wiring:
         self.depth = depth
         self.lines: list[Line] = []
         self.functions: dict[str, str] = {}
-        self.unread: dict[str, None] = {}
         self._later: dict[str, list[str]] = {}
 
     def level(self, time: int) -> int:
@@ -91,9 +93,18 @@ class Wiring:
             a, b = (["1'b0", *side] for side in (a, b))
         bits = max(slots, outputs) + 1
         name = self.line(f"{_joined(a)} - {{~{_joined(b)}, 1'b1}}", bits, lut=lut)
-        self.unread[name] = None
         wires = [f"{name}[{i + 1}]" for i in range(outputs)]
         return [Bit(wire, time + 1, level) for wire in wires]
+
+    def unread(self, outputs: Iterable[str]) -> list[str]:
+        """Wires of which a bit is read by no line and no output (SystemVerilog)."""
+        texts = [*(line.text for line in self.lines), *outputs]
+        read = {found for text in texts for found in WIRE.findall(text)}
+        return [
+            line.wire.name
+            for line in self.lines
+            if not read.issuperset(_bits(line.wire.name, line.wire.type.bits))
+        ]
 
     def _sum(self, columns: Sequence[Sequence[Bit]]) -> str:
         """Sum of bits by weight, one bit a slot (SystemVerilog)."""
@@ -107,6 +118,10 @@ class Wiring:
             self.functions[name] = function(name, counts, ones)
         texts = [bit.text for column in reversed(wires) for bit in reversed(column)]
         return f"{name}({_joined(texts)})"
+
+
+def _bits(name: str, bits: int) -> list[str]:
+    return [name] if bits == 1 else [f"{name}[{i}]" for i in range(bits)]
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gatesmith.codegen.matrix_units import UNITS
 from gatesmith.codegen.stream import Stream
 from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.threshold import Threshold
 from gatesmith.rtl_tests import bench
 from gatesmith.rtl_tests.bench import STALLS, Case
 from gatesmith.rtl_tests.slots import check_timing
@@ -47,6 +49,29 @@ def drawn(
     if zeros:
         weights[rng.random(weights.shape) < zeros] = 0
     return unrolled(name, x, w, weights, vectors)
+
+
+def compared(
+    name: str,
+    x: IntType,
+    w: IntType,
+    ins: int,
+    outs: int,
+    *,
+    zeros: float = 0.0,
+    depth: int = 3,
+    out: IntType = BIPOLAR,
+) -> Case:
+    """Random weights with a threshold of each output, now rising, now falling, some of no use."""
+    case = drawn(name, x, w, ins, outs, zeros=zeros, vectors=2)
+    stage = case.stage
+    assert isinstance(stage, DenseUnrolledStage)
+    rng, y = np.random.default_rng(1), stage.sum_type
+    limits = rng.normal(y.lo + (y.hi - y.lo) / 2, np.sqrt(ins), (outs, 1)).astype(np.int64)
+    limits[0], limits[-1] = y.lo, y.hi + y.step
+    op = Threshold(Array(limits), out, Array(rng.integers(0, 2, outs)))
+    whole = replace(stage, threshold=op, depth=depth)
+    return Case(whole, lambda frames: np.asarray(op.run(stage.op.run(frames)), np.int64))
 
 
 CASES = [
@@ -82,6 +107,11 @@ CASES = [
     unrolled("zero", I8, IntType(0, 0), np.zeros((4, 6), np.int64)),
     unrolled("zero_odd", ODD, U1, np.zeros((2, 3), np.int64), vectors=2),
     drawn("several_blocks", U1, I8, 300, 6, zeros=0.1),
+    drawn("xnor_blocks", BIPOLAR, BIPOLAR, 200, 30),
+    compared("xnor_compared", BIPOLAR, BIPOLAR, 75, 20),
+    compared("ternary_compared", BIPOLAR, TERNARY, 60, 9, zeros=0.7, depth=1, out=U1),
+    compared("bits_compared", U1, TERNARY, 40, 6, depth=2),
+    compared("far_compared", IntType(-4, 4, 8), BIPOLAR, 33, 5, depth=1),
 ]
 CASE = {case.stage.name: case for case in CASES}
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
 from gatesmith.codegen.hls.dense import sum_constants
-from gatesmith.codegen.hls.kernel import Kernel, Rom, kernel
+from gatesmith.codegen.hls.kernel import Constant, Kernel, Rom, kernel
 from gatesmith.codegen.terms import Terms, kind_of
+from gatesmith.codegen.threshold import ThresholdStage
+from gatesmith.ops.threshold import Threshold
 
 
 @kernel(DenseUnrolledStage)
 def dense_unrolled(stage: DenseUnrolledStage) -> Kernel:
     """A row of weights for each output; as constants they become adders."""
-    op, x, y = stage.op, stage.x.elem, stage.sink.elem
+    op, x, y = stage.op, stage.x.elem, stage.sum_type
     terms = Terms(x, op.weight_type, y, kind_of(x, op.weight_type))
     codes = terms.rom_type.encode(op.weights.data)
     constants = {
@@ -23,4 +29,25 @@ def dense_unrolled(stage: DenseUnrolledStage) -> Kernel:
         **sum_constants(terms, x, y, op.weights.data),
     }
     rom = Rom.packed("weights", codes, terms.rom_type.bits, "a row for each output")
-    return Kernel("dense_unrolled.h", "dense_unrolled", {"X": x, "Y": y}, constants, (rom,))
+    elems = {"X": x, "Y": stage.sink.elem}
+    if stage.threshold is None:
+        return Kernel("dense_unrolled.h", "dense_unrolled", elems, constants, (rom,))
+    return _with_threshold(stage, stage.threshold, constants, rom)
+
+
+def _with_threshold(
+    stage: DenseUnrolledStage, threshold: Threshold, constants: dict[str, Constant], rom: Rom
+) -> Kernel:
+    """Sums as codes, compared with codes; the result is one bit."""
+    compare = ThresholdStage("t", "t", (), "t", threshold, replace(stage.sink, elem=stage.sum_type))
+    limits = np.broadcast_to(compare.codes, (stage.pe, 1))
+    falls = np.broadcast_to(threshold.falling.data[:, None], (stage.pe, 1))
+    limit = compare.compare
+    constants |= {"T_B": limit.bits, "T_SIGNED": limit.signed}
+    roms = (
+        rom,
+        Rom.packed("thresholds", limit.encode(limits).T, limit.bits, "of each output"),
+        Rom.packed("falls", falls.T, 1, "1 where the output falls"),
+    )
+    elems = {"X": stage.x.elem, "S": stage.sum_type, "Y": threshold.out}
+    return Kernel("dense_unrolled.h", "dense_unrolled_threshold", elems, constants, roms)
