@@ -30,6 +30,9 @@ from gatesmith.ir import Array, Ints, IntType
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 
+ZERO = Bit("1'b0")
+"""A bit that is there from the start."""
+
 DEPTH = 8
 """Carry chains between two registers: a layer of 32 or 64 inputs has seven to nine in a row."""
 
@@ -41,10 +44,12 @@ class Row:
     Attributes:
         value: Its bits (SystemVerilog).
         type: Its range.
+        below: Bits below the shift, all 0 at a tie; '' where ties are like other values.
     """
 
     value: str
     type: IntType
+    below: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,10 @@ def foldable(op: Requantize) -> bool:
     False
     """
     mul = {int(m) for m in op.mul.data}
-    if len(mul) > 1 or op.even or op.out.step != 1:
+    if len(mul) > 1 or op.out.step != 1:
         return False
     (factor,) = mul
-    return 1 <= factor <= 1 << op.shift and factor.bit_count() == 1
+    return 1 <= factor <= (1 if op.even else 1 << op.shift) and factor.bit_count() == 1
 
 
 @lru_cache(maxsize=64)  # asked by the search for a fold, the plan and the files
@@ -101,16 +106,16 @@ def unroll_numbers(
     if then is not None:
         # floor((sum * 2**k + add) / 2**shift) is floor((sum + floor(add / 2**k)) / 2**(shift - k)).
         k = int(then.mul.data[0]).bit_length() - 1
-        adds = np.broadcast_to(then.add.data, constants.shape) >> k
+        adds = np.broadcast_to(then.add.data + then.half, constants.shape) >> k
         constants, shift = constants + adds, then.shift - k
     rows, places = distinct(np.concatenate([factors, constants[:, None]], axis=1))
     top = code_top(x)
     wiring = Wiring(depth)
     used = factors.any(axis=0)
     inputs = [input_bits(i, x, wiring) if used[i] else [] for i in range(len(used))]
-    shared = share(rows[:, :-1], [top] * len(inputs))
+    shared = share(Array(rows[:, :-1]), (top,) * len(inputs))
     heaps = NumberRows(shared, inputs, wiring)
-    found: list[tuple[list[list[Bit]], IntType]] = []
+    found: list[tuple[list[list[Bit]], list[list[Bit]], IntType]] = []
     for number, row in enumerate(rows.tolist()):
         *weighted, constant = row
         total = IntType(
@@ -119,15 +124,18 @@ def unroll_numbers(
         )
         bits = heaps.row(number, constant, total.bits)
         kept = bits[shift:] or (bits[-1:] if total.signed else [])
-        found.append((kept, IntType(total.lo >> shift, total.hi >> shift)))
-    levels = max((b.level for bits, _ in found for column in bits for b in column), default=0)
-    levels = max(levels, 0)
+        below = bits[:shift] if then is not None and then.even else []
+        found.append((kept, below, IntType(total.lo >> shift, total.hi >> shift)))
+    levels = max(b.level for row in found for c in (*row[0], *row[1], [ZERO]) for b in c)
+
+    def text(bits: list[list[Bit]]) -> str:
+        return _joined([wiring.at(c[0], levels).text if c else "1'b0" for c in bits])
+
     made = tuple(
-        Row(_joined([wiring.at(c[0], levels).text if c else "1'b0" for c in bits]), kind)
-        for bits, kind in found
+        Row(text(kept), kind, text(below) if below else "") for kept, below, kind in found
     )
     functions = tuple(wiring.functions.values())
-    unread = tuple(wiring.unread(row.value for row in made))
+    unread = tuple(wiring.unread(row.value + row.below for row in made))
     return Rows(tuple(wiring.lines), functions, made, tuple(places), levels, unread)
 
 
@@ -309,11 +317,12 @@ class DenseNumbersStage(Stage):
         return IntType(min(value.lo, out.lo), max(value.hi, out.hi))
 
     def extended(self, row: Row) -> str:
-        """Value of a row in the bits of :meth:`compared` (SystemVerilog)."""
+        """Value of a row in the bits of :meth:`compared`, a tie made even (SystemVerilog)."""
         bits = self.compared(row.type).bits
-        if bits == row.type.bits:
-            return row.value
-        return f"{bits}'($signed({row.value}))" if row.type.signed else f"{bits}'({row.value})"
+        value = row.value
+        if bits != row.type.bits:
+            value = f"{bits}'($signed({value}))" if row.type.signed else f"{bits}'({value})"
+        return f"{value} & ~{bits}'(~|{row.below})" if row.below else value
 
     def limits(self, value: IntType, v: str) -> tuple[str, str]:
         """Whether wires v of a row are below or above the limits (SystemVerilog); '' never.

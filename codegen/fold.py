@@ -125,9 +125,14 @@ def _cheapest(node: Node, threshold: Node | None, cycles: int, wish: Wish) -> Fo
     A fold named to the last number is taken whatever it takes.
     """
     best: tuple[float, Fold] | None = None
-    for fold in _candidates(node, cycles, wish):
-        if not wish.folds and fold_cycles(node, fold, cycles) > cycles:
-            continue
+    candidates = [
+        fold
+        for fold in _candidates(node, cycles, wish)
+        if wish.folds or fold_cycles(node, fold, cycles) <= cycles
+    ]
+    if len(candidates) == 1:  # whatever it costs: an unrolled layer's cost takes seconds
+        return candidates[0]
+    for fold in candidates:
         cost = price(fold_cost(node, threshold, fold, cycles))
         if best is None or cost < best[0]:
             best = cost, fold

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gatesmith.codegen.bit_heap import Bit, BitHeap
 from gatesmith.codegen.compression import compress
@@ -18,7 +19,7 @@ from gatesmith.codegen.pair_sharing import Digit, Node, PairSearch, Shared
 from gatesmith.codegen.row_plan import row_plan
 from gatesmith.codegen.signed_digits import digits
 from gatesmith.codegen.wiring import Wiring
-from gatesmith.ir import Ints
+from gatesmith.ir import Array
 
 MOST_PAIRS = 1 << 20
 """Pairs of digits that a search counts at the start; of a layer with more, parts of the inputs are
@@ -47,14 +48,15 @@ BUDGET = 2_000_000
 """Digits of pairs that all runs together may count: a few seconds."""
 
 
-def share(weights: Ints, tops: Sequence[int]) -> Shared:
+@lru_cache(maxsize=64)
+def share(weights: Array, tops: tuple[int, ...]) -> Shared:
     """Rows as digits and shared sums: the best of some runs.
 
     Args:
         weights: (rows, inputs).
         tops: Largest code of each input.
     """
-    rows = [_digits(row) for row in weights.tolist()]
+    rows = [_digits(row) for row in weights.data.tolist()]
     best: Shared | None = None
     left = BUDGET
     for trial in TRIALS:

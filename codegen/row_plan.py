@@ -9,6 +9,8 @@ but the last.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from gatesmith.codegen.chains import Chain, Window, last_chain, wire_counts
 from gatesmith.codegen.compression import Arrival, Plan
@@ -16,7 +18,7 @@ from gatesmith.codegen.compression import Arrival, Plan
 PRICES = (1.5, 1.3, 1.0, 0.7, 0.4, 0.0, -1.0)
 """Bits that a LUT must remove, the dearest chains last."""
 
-SWITCH = (0, 6, 10, 16)
+SWITCH = (6, 10)
 """Height of a heap up to which its stages go on to chains of one bit a LUT; tried in turn."""
 
 STAGE = 1.0
@@ -33,9 +35,6 @@ TALLER = 0.002
 
 PASS = 0.03
 """What a slot without a function costs."""
-
-WINDOWS = tuple(counts for slots in (1, 2, 3) for counts in wire_counts(slots))
-
 
 def row_plan(arrivals: Sequence[Arrival], columns: int) -> Plan:
     """The cheapest plan of some policies; one number is left."""
@@ -110,81 +109,108 @@ class _Planning:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """A window, where plain wires are there as it says.
+
+    Attributes:
+        window: The window.
+        slots: Their number.
+        takes: Bits that it takes from its first three columns.
+        most: Largest sum, without a carry in.
+        lut: LUTs.
+        removed: Bits removed, less a little for a slot without a function.
+        wires: Bits that the functions sum, by weight, three of them.
+    """
+
+    window: Window
+    slots: int
+    takes: tuple[int, int, int]
+    most: int
+    lut: int
+    removed: float
+    wires: tuple[int, int, int]
+
+
+def _option(counts: tuple[int, ...], plain: tuple[bool, ...]) -> _Option:
+    window = Window(counts, plain)
+    more = (0,) * (3 - window.slots)
+    a, b, c = (*(n + p for n, p in zip(counts, plain, strict=True)), *more)
+    x, y, z = (*counts, *more)
+    removed = a + b + c - window.slots - (PASS if counts == (0,) else 0)
+    return _Option(
+        window, window.slots, (a, b, c), window.most, window.lut, removed, (x, y, z)
+    )
+
+
+@lru_cache(maxsize=64)
+def _options(plain: tuple[bool, ...], every: bool) -> tuple[_Option, ...]:
+    """Windows over up to three columns of which those told have plain wires.
+
+    Of three slots those that sum four bits or more are enough where bits are plenty.
+    """
+    found = [(0,)] if plain[0] else []
+    for slots in range(1, len(plain) + 1):
+        found += [c for c in wire_counts(slots) if every or slots < 3 or sum(c) > 3]
+    return tuple(_option(counts, plain[: len(counts)]) for counts in found)
+
+
 def best_segment(
     bits: Sequence[int], plain: Sequence[int], price: float, low: bool = False
 ) -> Chain | None:
-    """The chain of largest worth; None where none has any."""
+    """The chain of largest worth; None where none has any.
+
+    Args:
+        bits: Bits by weight.
+        plain: Of these, those that are not inverted.
+        price: Bits that a LUT must remove.
+        low: Whether columns are to be brought down to two bits, so that the last chain can follow.
+    """
     columns = len(bits)
-    # By column and whether a carry comes out of it: worth, state before, window; start has none.
+    more = [*bits, 0, 0]
+    # By column, and whether a carry comes out of it: worth, and how it was reached; -1 is nothing.
     value = [[-1.0, -1.0] for _ in range(columns + 1)]
-    back: list[list[tuple[int, int, Window | None]]] = [
-        [(-1, -1, None), (-1, -1, None)] for _ in range(columns + 1)
-    ]
-    best, end = LEAST, None
+    back: list[list[tuple[int, int, Window] | None]] = [[None, None] for _ in range(columns + 1)]
+    best, end = LEAST, (-1, 0)
     for column in range(columns):
-        if bits[column] == 0:
+        a, b, c = more[column : column + 3]
+        if a == 0:
             continue
         here = value[column]
+        ways = [(here[over], over, a, plain[column]) for over in (0, 1) if here[over] >= 0]
         if here[0] < 0:
-            here[0], back[column][0] = 0.0, (-1, 0, None)
-        if plain[column] and here[1] < 1 and bits[column] > 1:
-            here[1], back[column][1] = 1.0, (-1, 1, None)  # a carry in
-        for over in (0, 1):
-            if (worth := here[over]) < 0:
-                continue
-            fresh = back[column][over][0] < 0
-            have, free = bits, plain
-            if fresh and over:
-                have, free = list(bits), list(plain)
-                have[column] -= 1
-                free[column] -= 1
-            for window, gain in _windows(have, free, column, columns, price, low):
-                to = column + window.slots
-                out = int(window.most + over >= 1 << window.slots)
-                total = worth + gain
+            back[column][0] = None
+            ways.append((0.0, 0, a, plain[column]))
+        if here[1] < 1 and plain[column] and a > 1:  # a carry in
+            ways = [way for way in ways if way[1] == 0]
+            back[column][1] = None
+            ways.append((1.0, 1, a - 1, plain[column] - 1))
+        for worth, over, first, free in ways:
+            have = (free > 0, *(n > 0 for n in plain[column + 1 : column + 3]))
+            for option in _options(have, low):
+                d, e, f = option.takes
+                if d > first or e > b or f > c:
+                    continue
+                x, y, z = option.wires
+                total = worth + option.removed - price * option.lut
+                total += TALLER * (x * a + y * b + z * c)
+                if low:
+                    total += 3 * ((a > 2 and d >= a - 1) + (b > 2 and e >= b - 1) + (c > 2 and f >= c - 1))
+                to, out = column + option.slots, int(option.most + over >= 1 << option.slots)
                 if total > value[to][out] + 1e-9:
                     value[to][out] = total
-                    back[to][out] = (column, over, window)
-                    closed = total - (out and to < columns)
-                    if closed > best + 1e-9:
-                        best, end = closed, (to, out)
-    if end is None:
-        return None
-    windows = []
+                    back[to][out] = (column, over, option.window)
+                    if total - (out and to < columns) > best + 1e-9:
+                        best, end = total - (out and to < columns), (to, out)
+    return _traced(back, end)
+
+
+def _traced(back: list[list[tuple[int, int, Window] | None]], end: tuple[int, int]) -> Chain | None:
     at, over = end
-    while True:
-        before, flag, window = back[at][over]
-        if window is None:
-            return Chain(at, bool(over), tuple(reversed(windows)))
+    if at < 0:
+        return None
+    windows: list[Window] = []
+    while (step := back[at][over]) is not None:
+        at, over, window = step
         windows.append(window)
-        at, over = before, flag
-
-
-_MADE: dict[tuple[tuple[int, ...], tuple[bool, ...]], Window] = {}
-
-
-def _windows(bits, plain, column, columns, price, low):
-    """Windows that fit at a column, with what they are worth."""
-    for counts in ((0,), *WINDOWS):
-        slots = len(counts)
-        if column + slots > columns:
-            continue
-        taken = tuple(plain[column + i] > 0 for i in range(slots))
-        fits = all(
-            counts[i] + taken[i] <= bits[column + i] for i in range(slots)
-        )
-        if not fits or (counts == (0,) and not taken[0]):
-            continue
-        window = _MADE.get((counts, taken))
-        if window is None:
-            window = _MADE[counts, taken] = Window(counts, taken)
-        gain = sum(counts) + sum(taken) - slots - price * window.lut
-        gain += sum(TALLER * c * bits[column + i] for i, c in enumerate(counts))
-        if counts == (0,):
-            gain -= PASS
-        if low:
-            gain += sum(
-                3 * (bits[column + i] > 2 and counts[i] + taken[i] >= bits[column + i] - 1)
-                for i in range(slots)
-            )
-        yield window, gain
+    return Chain(at, bool(over), tuple(reversed(windows)))

@@ -73,6 +73,12 @@ def shifted(shift: int, out: IntType, outs: int = 1, mul: int = 1) -> Requantize
     return Requantize(Array([mul]), Array(add), shift, out)
 
 
+def even(shift: int, out: IntType, outs: int) -> Requantize:
+    """Rounds to nearest, a tie to even."""
+    add = np.random.default_rng(shift).integers(-40, 40, outs)
+    return Requantize(Array([1]), Array(add), shift, out, even=True)
+
+
 CASES = [
     drawn("signed", I8, I8, 22, 6),
     drawn("unsigned", U8, U4, 12, 4),
@@ -97,6 +103,8 @@ CASES = [
     drawn("uneven_limits", U6, I6, 24, 6, shifted(3, IntType(-5, 11), 6)),
     drawn("high_limits", U4, I4, 8, 5, shifted(0, IntType(3, 9), 5)),
     drawn("doubled", U4, I4, 12, 5, shifted(5, U4, 5, mul=4)),
+    drawn("even", U4, I4, 9, 6, even(3, U4, 6)),
+    drawn("even_signed", I4, I4, 7, 6, even(2, I6, 6), depth=2),
     drawn("no_clamp", U3, I4, 6, 5, shifted(2, IntType(-200, 200), 5)),
     built("never_above", U4, I4, [[-1, -2], [1, 2], [0, 0]], shifted(2, U4, 3)),
     built("all_shifted_out", U4, U4, [[1, 2], [3, 1], [1, 0]], Requantize(Array([1]), Array([0]), 9, U4)),
