@@ -98,7 +98,8 @@ def main(
     name: Annotated[str, typer.Option()] = "w1",
 ) -> None:
     """Measure and print."""
-    away = "/tmp/exp_add/bw1"; Path(away).mkdir(exist_ok=True)
+    away = "/tmp/exp_add/bw1"
+    Path(away).mkdir(exist_ok=True)
     if 1:
         found = measure(source, Path(away), frames)
         print(found["seconds"])

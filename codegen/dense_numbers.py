@@ -109,7 +109,7 @@ def unroll_numbers(
         adds = np.broadcast_to(then.add.data + then.half, constants.shape) >> k
         constants, shift = constants + adds, then.shift - k
     rows, places = distinct(np.concatenate([factors, constants[:, None]], axis=1))
-    top = code_top(x)
+    least, top = code_ends(x)
     wiring = Wiring(depth)
     used = factors.any(axis=0)
     inputs = [input_bits(i, x, wiring) if used[i] else [] for i in range(len(used))]
@@ -118,10 +118,8 @@ def unroll_numbers(
     found: list[tuple[list[list[Bit]], list[list[Bit]], IntType]] = []
     for number, row in enumerate(rows.tolist()):
         *weighted, constant = row
-        total = IntType(
-            constant + top * sum(w for w in weighted if w < 0),
-            constant + top * sum(w for w in weighted if w > 0),
-        )
+        up, down = (sum(w for w in weighted if (w > 0) == positive) for positive in (True, False))
+        total = IntType(constant + least * up + top * down, constant + top * up + least * down)
         bits = heaps.row(number, constant, total.bits)
         kept = bits[shift:] or (bits[-1:] if total.signed else [])
         below = bits[:shift] if then is not None and then.even else []
@@ -131,18 +129,17 @@ def unroll_numbers(
     def text(bits: list[list[Bit]]) -> str:
         return _joined([wiring.at(c[0], levels).text if c else "1'b0" for c in bits])
 
-    made = tuple(
-        Row(text(kept), kind, text(below) if below else "") for kept, below, kind in found
-    )
+    made = tuple(Row(text(kept), kind, text(below) if below else "") for kept, below, kind in found)
     functions = tuple(wiring.functions.values())
     unread = tuple(wiring.unread(row.value + row.below for row in made))
     return Rows(tuple(wiring.lines), functions, made, tuple(places), levels, unread)
 
 
-def code_top(x: IntType) -> int:
-    """Largest code of an input, counted from 0 up."""
+def code_ends(x: IntType) -> tuple[int, int]:
+    """Least and largest code of an input, counted from 0 up."""
     code = x.code
-    return code.hi + (1 << (code.bits - 1) if code.signed else 0)
+    offset = 1 << (code.bits - 1) if code.signed else 0
+    return code.lo + offset, code.hi + offset
 
 
 def input_bits(number: int, x: IntType, wiring: Wiring) -> list[Bit]:
@@ -153,7 +150,7 @@ def input_bits(number: int, x: IntType, wiring: Wiring) -> list[Bit]:
     names = [f"x[{number * x.bits + i}]" for i in range(x.bits)]
     if x.code.signed:
         names[-1] = wiring.line(f"~{names[-1]}", 1)
-    return [Bit(name) for name in names[: code_top(x).bit_length()]]
+    return [Bit(name) for name in names[: code_ends(x)[1].bit_length()]]
 
 
 def _codes(weights: Ints, x: IntType, y: IntType) -> tuple[Ints, Ints]:
@@ -236,9 +233,7 @@ class DenseNumbersStage(Stage):
     @property
     def rows(self) -> Rows:
         """The sums."""
-        return unroll_numbers(
-            self.op.weights, self.x.elem, self.sum_type, self.then, self.depth
-        )
+        return unroll_numbers(self.op.weights, self.x.elem, self.sum_type, self.then, self.depth)
 
     @property
     def used(self) -> int:
@@ -322,7 +317,10 @@ class DenseNumbersStage(Stage):
         value = row.value
         if bits != row.type.bits:
             value = f"{bits}'($signed({value}))" if row.type.signed else f"{bits}'({value})"
-        return f"{value} & ~{bits}'(~|{row.below})" if row.below else value
+        if not row.below:
+            return value
+        tie = f"~|{row.below}"
+        return f"{value} & ~{{{bits - 1}'d0, {tie}}}" if bits > 1 else f"{value} & ~({tie})"
 
     def limits(self, value: IntType, v: str) -> tuple[str, str]:
         """Whether wires v of a row are below or above the limits (SystemVerilog); '' never.

@@ -155,6 +155,7 @@ class NumberRows:
             summed.append([[bit for bit in column if bit is not wire]])
         time = max(bit.time for column in columns for bit in column)
         outputs = node.bits - node.shift
-        return [*below, *self.wiring.chain(
-            None, plain, summed, time=time, outputs=outputs, lut=node.lut
-        )]
+        return [
+            *below,
+            *self.wiring.chain(None, plain, summed, time=time, outputs=outputs, lut=node.lut),
+        ]

@@ -155,7 +155,12 @@ class PairSearch:
     """
 
     def __init__(
-        self, rows: Sequence[Sequence[Digit]], tops: Sequence[int], depth: int, noise: float, seed: int
+        self,
+        rows: Sequence[Sequence[Digit]],
+        tops: Sequence[int],
+        depth: int,
+        noise: float,
+        seed: int,
     ) -> None:
         self.nodes = [Node(top) for top in tops]
         self.inputs = len(tops)
@@ -197,7 +202,9 @@ class PairSearch:
     @staticmethod
     def _digits(row: dict[int, bool]) -> tuple[Digit, ...]:
         low = (1 << SHIFT_BITS) - 1
-        return tuple(Digit(d >> SHIFT_BITS, d & low, negative) for d, negative in sorted(row.items()))
+        return tuple(
+            Digit(d >> SHIFT_BITS, d & low, negative) for d, negative in sorted(row.items())
+        )
 
     # ---- what a pair is worth -------------------------------------------------------------------
 

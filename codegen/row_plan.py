@@ -36,9 +36,12 @@ TALLER = 0.002
 PASS = 0.03
 """What a slot without a function costs."""
 
+
 def row_plan(arrivals: Sequence[Arrival], columns: int) -> Plan:
     """The cheapest plan of some policies; one number is left."""
-    return min((_Planning(arrivals, columns).run(switch) for switch in SWITCH), key=lambda p: p.price)
+    return min(
+        (_Planning(arrivals, columns).run(switch) for switch in SWITCH), key=lambda p: p.price
+    )
 
 
 class _Planning:
@@ -138,9 +141,7 @@ def _option(counts: tuple[int, ...], plain: tuple[bool, ...]) -> _Option:
     a, b, c = (*(n + p for n, p in zip(counts, plain, strict=True)), *more)
     x, y, z = (*counts, *more)
     removed = a + b + c - window.slots - (PASS if counts == (0,) else 0)
-    return _Option(
-        window, window.slots, (a, b, c), window.most, window.lut, removed, (x, y, z)
-    )
+    return _Option(window, window.slots, (a, b, c), window.most, window.lut, removed, (x, y, z))
 
 
 @lru_cache(maxsize=64)
@@ -195,7 +196,9 @@ def best_segment(
                 total = worth + option.removed - price * option.lut
                 total += TALLER * (x * a + y * b + z * c)
                 if low:
-                    total += 3 * ((a > 2 and d >= a - 1) + (b > 2 and e >= b - 1) + (c > 2 and f >= c - 1))
+                    total += 3 * (
+                        (a > 2 and d >= a - 1) + (b > 2 and e >= b - 1) + (c > 2 and f >= c - 1)
+                    )
                 to, out = column + option.slots, int(option.most + over >= 1 << option.slots)
                 if total > value[to][out] + 1e-9:
                     value[to][out] = total

@@ -26,7 +26,17 @@ FRAMES = 5
 
 STEMS = (
     *("coded_roms", "concat", "decide", "dense", "dense_many", "dense_numbers"),
-    *("dense_skip", "dense_sparse", "dense_unrolled", "depthwise", "fork", "gather", "int_layer_norm", "int_softmax", "join"),
+    *(
+        "dense_skip",
+        "dense_sparse",
+        "dense_unrolled",
+        "depthwise",
+        "fork",
+        "gather",
+        "int_layer_norm",
+        "int_softmax",
+        "join",
+    ),
     *("max_pool", "product", "reduce", "requantize", "select", "table", "threshold", "top_k"),
     *("width_converter", "window", "window_parallel"),
 )

@@ -38,7 +38,9 @@ def built(
     op = Dense(Array(weights), w)
     ins = op.weights.shape[1]
     stream = Stream(x, ins, vectors, ins)
-    stage = DenseNumbersStage(name, name, (f"/{name}/MatMul",), f"m_{name}", op, stream, then, depth)
+    stage = DenseNumbersStage(
+        name, name, (f"/{name}/MatMul",), f"m_{name}", op, stream, then, depth
+    )
 
     def run(frames: Ints) -> Ints:
         sums = op.run(frames)
@@ -107,9 +109,23 @@ CASES = [
     drawn("even_signed", I4, I4, 7, 6, even(2, I6, 6), depth=2),
     drawn("no_clamp", U3, I4, 6, 5, shifted(2, IntType(-200, 200), 5)),
     built("never_above", U4, I4, [[-1, -2], [1, 2], [0, 0]], shifted(2, U4, 3)),
-    built("all_shifted_out", U4, U4, [[1, 2], [3, 1], [1, 0]], Requantize(Array([1]), Array([0]), 9, U4)),
-    built("sign_only", I4, I4, [[1, 2], [-3, 1], [1, 0]], Requantize(Array([1]), Array([0]), 12, I2)),
-    built("same_sums", U4, I4, [[1, 5], [1, 5], [1, 5]], Requantize(Array([1]), Array([7, 7, 9]), 2, U4)),
+    built(
+        "all_shifted_out",
+        U4,
+        U4,
+        [[1, 2], [3, 1], [1, 0]],
+        Requantize(Array([1]), Array([0]), 9, U4),
+    ),
+    built(
+        "sign_only", I4, I4, [[1, 2], [-3, 1], [1, 0]], Requantize(Array([1]), Array([0]), 12, I2)
+    ),
+    built(
+        "same_sums",
+        U4,
+        I4,
+        [[1, 5], [1, 5], [1, 5]],
+        Requantize(Array([1]), Array([7, 7, 9]), 2, U4),
+    ),
 ]
 CASE = {case.stage.name: case for case in CASES}
 

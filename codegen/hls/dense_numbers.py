@@ -44,6 +44,4 @@ def dense_numbers(stage: DenseNumbersStage) -> Kernel:
     }
     adds = np.broadcast_to(then.add, (1, stage.pe))
     added = Rom.packed("adds", then.add_type.encode(adds), then.add_type.bits, "of each output")
-    return Kernel(
-        "dense_unrolled.h", "dense_unrolled_requantize", elems, constants, (rom, added)
-    )
+    return Kernel("dense_unrolled.h", "dense_unrolled_requantize", elems, constants, (rom, added))
