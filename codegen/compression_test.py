@@ -132,7 +132,7 @@ def test_partly() -> None:
 def test_registers_carry_bits_along() -> None:
     wiring = Wiring(1)
     late = wiring.at(Bit("x[3]"), 2)
-    assert (late.level, [line.text for line in wiring.lines]) == (2, ["x[3]", "q0"])
+    assert (late.level, [line.text for line in wiring.lines]) == (2, ["x[3]", "t0_q"])
     assert wiring.at(Bit("x[3]"), 2) == late
     with pytest.raises(ValueError, match="not there"):
         wiring.at(late, 1)

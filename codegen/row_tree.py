@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from gatesmith.ir import Ints
 
-SIZES = (1, 2, 4, 6, 8, 12)
+SIZES = (1, 2, 4, 8)
 """Rows of the trees that are tried."""
 
 SWAPS = 2000

@@ -15,7 +15,7 @@ from gatesmith.codegen.bit_heap import ONE, Bit
 from gatesmith.codegen.sums import Line, Wire
 from gatesmith.ir import IntType
 
-WIRE = re.compile(r"[tq]\d+(?:\[\d+\])?")
+WIRE = re.compile(r"\bt\d+(?:_q)?(?:\[\d+\])?")
 """A wire of a Wiring, or a bit of it, in a text."""
 
 
@@ -43,7 +43,7 @@ class Wiring:
     def line(self, text: str, bits: int, *, lut: int = 0, registered: bool = False) -> str:
         """A wire of so many bits with a value (SystemVerilog); its name."""
         number = len(self.lines)
-        name = f"q{number}" if registered else f"t{number}"
+        name = f"t{number}_q" if registered else f"t{number}"
         wire = Wire(name, IntType(0, (1 << bits) - 1), number, registered)
         self.lines.append(Line(wire, text, registered, lut))
         return name

@@ -152,8 +152,13 @@ def test_every_tool_accepts_it(tmp_path: Path) -> None:
 
 WRONG = {
     "an adder subtracts": ("unrolled_mixed_signs_rows0.sv", ")) + ", ")) - "),
-    "a bit is not counted": ("unrolled_xnor_rows0.sv", "x[0], ", ""),
-    "an input is not inverted": ("unrolled_bipolar_ternary_rows0.sv", "x_n[", "x["),
+    "a bit is not counted": ("unrolled_xnor_rows0.sv", "x[0]", "1'b0"),
+    "an input is not inverted": ("unrolled_bipolar_ternary_rows0.sv", "~x[", "x["),
+    "a compared bit is inverted": (
+        "unrolled_xnor_compared_rows0.sv",
+        "count_500({",
+        "count_500({~",
+    ),
     "a constant is off by one": ("unrolled_bipolar_unbalanced_rows0.sv", "4'd13", "4'd12"),
     "a sign is lost": ("unrolled_signed_rows0.sv", "$signed(s", "(s"),
     "a register is skipped": ("unrolled_wide_rows0.sv", "(step) s", "(!step) s"),
