@@ -39,6 +39,7 @@ class Builder:
         self.inputs: list[CorePort] = []
         self.users = graph.users()
         self.readers = {arg: node for node in graph for arg in node.args}  # one of each
+        self.straight: dict[Driver, int] = {}  # unrolled layers in a row that end here
         self.done: set[Node] = set()  # what is part of an earlier stage
 
     # ---- what layers use ------------------------------------------------------------------------

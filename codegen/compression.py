@@ -81,7 +81,7 @@ def plan(arrivals: tuple[Arrival, ...], columns: int, depth: int, least: float |
 
 
 def compress(
-    heap: BitHeap, wiring: Wiring, columns: int, least: float | None = None
+    heap: BitHeap, wiring: Wiring, columns: int, least: float | None = None, planner=None
 ) -> list[list[Bit]]:
     """Make the sum of a heap's bits, modulo ``2**columns``.
 
@@ -105,7 +105,11 @@ def compress(
     times = sorted({max(bit.time, 0) for column in left for bit in column})
     first = times[0] - times[0] % wiring.depth
     arrivals = tuple(_arrival(left, time, time - first, first=time == times[0]) for time in times)
-    for stage, chains in enumerate(plan(arrivals, columns, wiring.depth, least).stages):
+    for stage, chains in enumerate(
+        (
+            planner(arrivals, columns) if planner else plan(arrivals, columns, wiring.depth, least)
+        ).stages
+    ):
         made = [
             (chain.start, _chain(chain, left, wiring, times[0] + stage, columns))
             for chain, count in chains

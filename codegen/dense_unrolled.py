@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.dense_numbers import DenseNumbersStage
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
@@ -207,7 +208,9 @@ class UnrolledUnit(MatrixUnit):
 
     def stage(
         self, naming: Naming, layer: Layer, x: Stream, fold: Fold, *, masked: bool = False
-    ) -> DenseUnrolledStage:
+    ) -> DenseUnrolledStage | DenseNumbersStage:
         """The stage; a mask saves nothing here."""
         n = naming
+        if not is_unit(layer.op.weights.data, layer.x):
+            return DenseNumbersStage(n.name, n.node, n.origin, n.module, layer.op, x)
         return DenseUnrolledStage(n.name, n.node, n.origin, n.module, layer.op, x)

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from gatesmith.codegen.builder import Builder, Tap
+from gatesmith.codegen.dense_unrolled import UNROLLED
 from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
-from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
+from gatesmith.codegen.matrix_units import UNITS, layer_of, with_requantize, with_threshold
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
@@ -20,6 +21,9 @@ from gatesmith.ops.reshape import Reshape
 from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.top_k import TopK
 from gatesmith.ops.window import Window
+
+STRAIGHT = 4
+"""Unrolled layers between two skid buffers, at most."""
 
 LAYERS: dict[type[Op], Callable[[Builder, Node], None]] = {}
 
@@ -43,7 +47,9 @@ def reshape(builder: Builder, node: Node) -> None:
 def dense(builder: Builder, node: Node) -> None:
     """The unit its fold names; behind a window of all taps at once the weights are moved.
 
-    A Threshold that alone reads the sums may become part of the stage.
+    A Threshold or Requantize that alone reads the sums may become part of the stage. Up to STRAIGHT
+    unrolled layers follow each other without a skid buffer: each is a pipeline that stands still as
+    one, and what they hand on is a term more in the OR of tready.
 
     Raises:
         ValueError: The fold was chosen for other cycles, and the unit cannot be built at these.
@@ -53,20 +59,30 @@ def dense(builder: Builder, node: Node) -> None:
     if (why := unit.refuses(layer, fold.rom)) is not None:
         raise ValueError(f"{node.name} cannot be folded as {fold}: {why}")
     lanes = unit.lanes(layer, fold)
-    tap = builder.take(node.args[0]).buffer()
+    tap = builder.take(node.args[0])
+    row = builder.straight.get(tap.driver, 0) if unit.name == UNROLLED else 0
+    if not 0 < row < STRAIGHT or tap.stream.lanes != lanes:
+        tap.buffer()
+        row = 0
     convert = tap.convert_waiting if isinstance(node.args[0].op, Window) else tap.convert
     convert(layer.inputs, lanes)
     naming = Naming(node.name, node.name, node.origin, builder.module(node.name))
     masked = is_masked(node, lanes, builder.tap_lanes.get(node.args[0], 0))
     stage = unit.stage(naming, layer, tap.stream, fold, masked=masked)
     behind = builder.only_reader(node)
-    if behind is not None and isinstance(behind.op, Threshold):
-        whole = with_threshold(stage, behind.op)
+    if behind is not None:
+        whole = None
+        if isinstance(behind.op, Threshold):
+            whole = with_threshold(stage, behind.op)
+        elif isinstance(behind.op, Requantize):
+            whole = with_requantize(stage, behind.op)
         if whole is not None:
             stage = replace(whole, node=behind.name, origin=(*node.origin, *behind.origin))
             builder.done.add(behind)
-    tap.put(stage).convert(node.type.channels, stage.sink.lanes)
-    builder.give(node, tap)
+    tap.put(stage)
+    if unit.name == UNROLLED:
+        builder.straight[tap.driver] = row + 1
+    builder.give(node, tap.convert(node.type.channels, stage.sink.lanes))
 
 
 def is_masked(node: Node, simd: int, together: int) -> bool:
@@ -123,6 +139,9 @@ def requantize(builder: Builder, node: Node) -> None:
     """Element by element, at the lanes that come."""
     op = node.op
     assert isinstance(op, Requantize)
+    if node in builder.done:
+        builder.give(node, builder.take(node.args[0]))
+        return
     tap, times = elementwise(builder, node)
     op = replace(op, mul=repeated(op.mul, times), add=repeated(op.add, times))
     module = builder.module(node.name)

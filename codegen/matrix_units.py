@@ -8,6 +8,7 @@ from functools import lru_cache
 from gatesmith.codegen.dense import FoldedUnit
 from gatesmith.codegen.dense_blocks import BlocksUnit
 from gatesmith.codegen.dense_nm import NmUnit
+from gatesmith.codegen.dense_numbers import DenseNumbersStage
 from gatesmith.codegen.dense_packed import LutUnit, PackedUnit
 from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import DenseUnrolledStage, UnrolledUnit
@@ -17,6 +18,7 @@ from gatesmith.codegen.truth_rows import TruthRowsStage, TruthUnit
 from gatesmith.codegen.windowing import stream_groups, taps_order
 from gatesmith.ir import Array, Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
 
@@ -37,6 +39,13 @@ def with_threshold(stage: Stage, threshold: Threshold) -> Stage | None:
     """A stage of a Dense that applies the Threshold behind it too; None where it cannot."""
     if isinstance(stage, DenseUnrolledStage | TruthRowsStage):
         return stage.with_threshold(threshold)
+    return None
+
+
+def with_requantize(stage: Stage, requantize: Requantize) -> Stage | None:
+    """A stage of a Dense that applies the Requantize behind it too; None where it cannot."""
+    if isinstance(stage, DenseNumbersStage):
+        return stage.with_requantize(requantize)
     return None
 
 

@@ -83,16 +83,17 @@ class Wiring:
             The result, lowest bit first.
         """
         level = self.level(time)
-        slots, low = len(plain), carry is not None
+        slots = len(plain)
         a = ["1'b0" if bit is None else self.at(bit, level).text for bit in reversed(plain)]
         b = [self._sum([[self.at(b, level) for b in s] for s in w]) for w in reversed(summed)]
-        if carry is not None:
-            a, b = ([*side, self.at(carry, level).text] for side in (a, b))
+        # a + b + carry as {a, carry} - {~b, 1}: the sides of a sum are exchanged by Yosys as it
+        # likes, those of a difference are not, and functions are merged on the right side only.
+        a.append("1'b0" if carry is None else self.at(carry, level).text)
         if outputs > slots:
             a, b = (["1'b0", *side] for side in (a, b))
-        bits = max(slots, outputs) + low
-        name = self.line(f"{_joined(a)} + {_joined(b)}", bits, lut=lut)
-        wires = [f"{name}[{i + low}]" if bits > 1 else name for i in range(outputs)]
+        bits = max(slots, outputs) + 1
+        name = self.line(f"{_joined(a)} - {{~{_joined(b)}, 1'b1}}", bits, lut=lut)
+        wires = [f"{name}[{i + 1}]" for i in range(outputs)]
         return [Bit(wire, time + 1, level) for wire in wires]
 
     def unread(self, outputs: Iterable[str]) -> list[str]:

@@ -9,6 +9,7 @@ from gatesmith.codegen.hls import (  # noqa: F401, registers the kernels
     dense,
     dense_blocks,
     dense_nm,
+    dense_numbers,
     dense_packed,
     dense_skip,
     dense_unrolled,

@@ -6,6 +6,7 @@
 #define GS_DENSE_UNROLLED_H
 
 #include "dense.h"
+#include "requantize.h"
 
 namespace gs {
 
@@ -72,6 +73,35 @@ void dense_unrolled_threshold(hls::stream<ap_uint<C::X_W> >& s, hls::stream<ap_u
 #pragma HLS UNROLL
             const s64 code = extended(u64(s64(sums[p])), C::S::BITS, C::S::SIGNED);
             y[p] = (code >= s64(limit[p])) != (fall[p] != 0);
+        }
+        ap_uint<C::Y_W> out;
+        pack<typename C::Y>(y, out);
+        m.write(out);
+    }
+}
+
+// Each sum times MUL plus a number, shifted and clamped as in requantize.h.
+// C: also P_B (bits of that), ADD_B, MUL, SHIFT, EVEN, LO, HI; Y is the type of the result.
+template <class C, class T, int R, int K, class A, int KA>
+void dense_unrolled_requantize(hls::stream<ap_uint<C::X_W> >& s, hls::stream<ap_uint<C::Y_W> >& m,
+                               const T (&rom)[R][K], const A (&adds)[1][KA]) {
+#pragma HLS ARRAY_PARTITION variable=rom complete dim=0
+#pragma HLS ARRAY_PARTITION variable=adds complete dim=0
+    typedef typename Integers<C::P_B>::s total_t;
+    total_t add[C::PE];
+#pragma HLS ARRAY_PARTITION variable=add complete
+    fetch<C::ADD_B, true>(adds[0], add);
+    for (int vector = 0; vector < C::VECTORS; vector++) {
+#pragma HLS PIPELINE II=1
+        typename Accumulator<C::ACC, C::REACH>::t sums[C::PE];
+#pragma HLS ARRAY_PARTITION variable=sums complete
+        total_t y[C::PE];
+#pragma HLS ARRAY_PARTITION variable=y complete
+        dense_unrolled_sums<C>(s.read(), rom, sums);
+        for (int p = 0; p < C::PE; p++) {
+#pragma HLS UNROLL
+            const total_t total = total_t(sums[p]) * total_t(C::MUL) + add[p];
+            y[p] = clamped(shifted<C::SHIFT, C::EVEN>(total), C::LO, C::HI);
         }
         ap_uint<C::Y_W> out;
         pack<typename C::Y>(y, out);
