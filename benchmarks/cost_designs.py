@@ -85,35 +85,6 @@ def cnn() -> onnx.ModelProto:
     return net.flat().dense(32 * 5 * 5, 10, 4).model()
 
 
-DIGITS_LAYERS = ("MatMul_0", "MatMul_1", "MatMul_2")
-
-HELD_OUT: dict[str, Made] = {
-    "tfc_1w1a": Made(EXAMPLES / "tfc/TFC_1W1A.onnx", 784, told="MNIST MLP, bipolar"),
-    "tfc_2w2a": Made(EXAMPLES / "tfc/TFC_2W2A.onnx", 392, told="MNIST MLP, 2 bits"),
-    "digits_1w1a": Made(
-        EXAMPLES / "digits/digits_1w1a.onnx", 16, "u5:1/16", told="digits MLP, bipolar"
-    ),
-    "digits_1w1a_unrolled": Made(
-        EXAMPLES / "digits/digits_1w1a.onnx",
-        None,
-        "u5:1/16",
-        dict.fromkeys(DIGITS_LAYERS, "unrolled"),
-        told="the same with weights as wires",
-    ),
-    "kws_mlp_w3a3": Made(
-        SHARED / "kws_mlp_w3a3_QONNX.onnx", 5000, told="keyword spotting MLP, 3 bits"
-    ),
-    "residual": Made(EXAMPLES / "exported/residual.onnx", told="residual CNN"),
-    "mobile": Made(EXAMPLES / "exported/mobile.onnx", told="depthwise separable CNN"),
-    "radio": Made(EXAMPLES / "exported/radio.onnx", told="1-D CNN"),
-    "ad01_int8": Made(SHARED / "ad01_int8.onnx", 16384, told="autoencoder, 8 bits"),
-    "resnet8_int8": Made(SHARED / "ic_resnet8_int8.onnx", 400_000, told="ResNet-8, 8 bits"),
-    "jets_6bit": Made(jets, 64, told="jet-tagging MLP, 6 bits"),
-    "cnn_28x28": Made(cnn, 20_000, told="MNIST-sized CNN, 4 bits"),
-}
-"""In docs/costs.md, in this order."""
-
-
 def _qonnx(name: str) -> Callable[[], onnx.ModelProto]:
     module = qonnx_networks if hasattr(qonnx_networks, name) else integer_networks
     return lambda: getattr(module, name)(False).model
@@ -129,6 +100,33 @@ def _random(seed: int) -> Callable[[], onnx.ModelProto]:
 
 def _random_conv(seed: int) -> Callable[[], onnx.ModelProto]:
     return lambda: random_conv_network(seed, False).model
+
+
+HELD_OUT: dict[str, Made] = {
+    "tfc_1w1a": Made(EXAMPLES / "tfc/TFC_1W1A.onnx", 784, told="MNIST MLP, bipolar"),
+    "tfc_2w2a": Made(EXAMPLES / "tfc/TFC_2W2A.onnx", 784, told="MNIST MLP, 2 bits"),
+    "digits_1w1a": Made(
+        EXAMPLES / "digits/digits_1w1a.onnx", 128, "u5:1/16", told="digits MLP, bipolar"
+    ),
+    "digits_1w1a_unrolled": Made(
+        EXAMPLES / "digits/digits_1w1a.onnx",
+        128,
+        "u5:1/16",
+        {"MatMul_2": "unrolled"},
+        told="the same, weights of the last layer as wires",
+    ),
+    "kws_mlp_w3a3": Made(
+        SHARED / "kws_mlp_w3a3_QONNX.onnx", 20_000, told="keyword spotting MLP, 3 bits"
+    ),
+    "residual": Made(EXAMPLES / "exported/residual.onnx", 20_000, told="residual CNN"),
+    "mobile": Made(EXAMPLES / "exported/mobile.onnx", 5000, told="depthwise separable CNN"),
+    "radio": Made(EXAMPLES / "exported/radio.onnx", told="1-D CNN"),
+    "ad01_int8": Made(SHARED / "ad01_int8.onnx", 65_536, told="autoencoder, 8 bits"),
+    "resnet_s8": Made(_qdq("resnet", "s8"), 20_000, told="small ResNet, 8 bits"),
+    "jets_6bit": Made(jets, 1024, told="jet-tagging MLP, 6 bits"),
+    "cnn_28x28": Made(cnn, 60_000, told="MNIST-sized CNN, 4 bits"),
+}
+"""In docs/costs.md, in this order."""
 
 
 CALIBRATION: dict[str, Made] = {
