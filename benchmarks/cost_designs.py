@@ -17,7 +17,7 @@ from gatesmith.codegen.design import Design
 from gatesmith.codegen.fold import Target
 from gatesmith.codegen.wish import Wish
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.pipeline import compile_model, silent
+from gatesmith.pipeline import compile_model
 from gatesmith.rtl_tests import integer_networks, qdq_networks, qonnx_networks
 from gatesmith.rtl_tests.qdq_net import quantized
 from gatesmith.rtl_tests.qonnx_builder import Net
@@ -52,18 +52,46 @@ class Made:
         """Whether the network is in this repository."""
         return not (isinstance(self.model, Path) and self.model.is_relative_to(SHARED))
 
-    def design(self, name: str) -> Design:
-        """The stages, as a build has them. Errors: those of a build."""
-        target = Target(
-            self.cycles, {layer: Wish.parse(text) for layer, text in self.fold.items()}, name
-        )
+    def design(self, name: str, folds: dict[str, str] | None = None) -> Planned:
+        """The stages, as a build has them. Errors: those of a build.
+
+        Args:
+            name: Of the design.
+            folds: Text behind ``--fold LAYER=`` of every layer, as an earlier call found them: a
+                change of the cost model must not change what is compared.
+        """
+        hand = {layer: Wish.parse(text) for layer, text in (folds or self.fold).items()}
+        target = Target(self.cycles, hand, name)
         spec = None if self.spec is None else InputSpec.parse(self.spec)
+        found: dict[str, str] = {}
+
+        def dump(after: str, text: str) -> None:
+            found.update(_folds(text) if after == "fold" else {})
+
         if isinstance(self.model, Path):
-            return compile_model(self.model, target, spec, silent).plan
+            return Planned(compile_model(self.model, target, spec, dump).plan, found)
         with tempfile.TemporaryDirectory() as away:
             path = Path(away) / f"{name}.onnx"
             onnx.save(self.model(), path)
-            return compile_model(path, target, spec, silent).plan
+            return Planned(compile_model(path, target, spec, dump).plan, found)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A design, and the fold of each of its layers."""
+
+    design: Design
+    folds: dict[str, str]
+
+
+def _folds(text: str) -> dict[str, str]:
+    """Of the text that ``--dump-ir after=fold`` prints: ``LAYER: pe=1 simd=2 WORDS``."""
+    found = {}
+    for line in text.splitlines():
+        layer, _, told = line.rpartition(": ")
+        words = told.replace("pe=", "").replace("simd=", "").split()
+        found[layer] = ",".join(words)
+    return found
 
 
 def jets() -> onnx.ModelProto:

@@ -6,11 +6,16 @@ one agrees with the RTL in templates/sv/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gatesmith.codegen import memories
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
+from gatesmith.codegen.memories import Memory, Style
 from gatesmith.ir import Ints
 
 TREE_FANIN = 8
@@ -43,21 +48,31 @@ def tree_levels(terms: int) -> int:
     return levels
 
 
-def tree_cost(terms: int, term_bits: int, sum_bits: int) -> Cost:
-    """Cost of a gs_adder_tree.
+def tree_cost(terms: int, term_bits: int, sum_bits: int, copies: int = 1) -> Cost:
+    """Cost of so many gs_adder_tree.
 
-    An addition of b bits is b LUTs, a sum of n single bits is n LUTs (compressors of six bits to
-    three in three LUTs); every level registers its sums.
+    Single bits are counted in eights, which is so many LUTs a bit; of wider terms an adder is so
+    many a bit of its result. Every level registers its sums, of no more bits than they can have.
     """
-    cost, bits = Cost(), term_bits
+    counted = added = ff = carry = 0
+    bits, most = term_bits, (1 << term_bits) - 1
     while terms > 1:
         sums, out = ceil_div(terms, TREE_FANIN), min(sum_bits, bits + 3)
-        cost += Cost(lut=terms if bits == 1 else (terms - sums) * out, ff=sums * out)
+        fanin = ceil_div(terms, sums)
+        most *= fanin
+        out_used = min(out, most.bit_length() + int(bits > 1))
+        if bits == 1:
+            counted += terms
+        else:
+            added += (terms - sums) * (bits + (fanin - 1).bit_length() - 1)
+            carry += (terms - sums) * carries(out_used)
+        ff += sums * min(out, out_used)
         terms, bits = sums, out
-    return cost
+    lut = luts({"tree.count": copies * counted, "tree.add": copies * added})
+    return Cost(lut=lut, ff=copies * ff, carry=copies * carry)
 
 
-def memory_style(depth: int, bits: int) -> str:
+def memory_style(depth: int, bits: int) -> Style:
     """Where a memory of ``depth`` words of ``bits`` bits goes: "block" or "distributed".
 
     Block RAM when the LUTs would be worth more than the blocks: a block is worth
@@ -73,11 +88,31 @@ def memory_style(depth: int, bits: int) -> str:
     return "block" if luts > BLOCK_WORTH * blocks else "distributed"
 
 
+def rom(depth: int, bits: int, words: Callable[[], NDArray[np.uint8]] | None = None) -> Memory:
+    """A ROM with a clocked read, in the style of :func:`memory_style`.
+
+    Args:
+        depth: Words.
+        bits: Bits of a word.
+        words: Its content, bits of (depth, bits); by default such that no two columns are equal.
+    """
+    return memories.rom(depth, bits, memory_style(depth, bits), words)
+
+
+def ram(depth: int, bits: int, *, through: bool = False) -> Memory:
+    """A memory that is written and read, in the style of :func:`memory_style`; memories.ram."""
+    return memories.ram(depth, bits, memory_style(depth, bits), through=through)
+
+
 def memory_cost(depth: int, bits: int) -> Cost:
-    """A LUT holds 64 x 1 bits; a block RAM is counted by the bits stored in it."""
-    if memory_style(depth, bits) == "block":
-        return Cost(ram_bits=depth * bits)
-    return Cost(lut=ceil_div(depth, LUT_DEPTH) * bits)
+    """Of a ROM of any content, without the register behind it."""
+    return rom(depth, bits).cost
+
+
+def bits_of(codes: Ints, bits: int) -> NDArray[np.uint8]:
+    """Codes of (depth, elements) as the bits of words, (depth, elements * bits)."""
+    planes = (codes[:, :, None] >> np.arange(bits)) & 1
+    return planes.reshape(len(codes), -1).astype(np.uint8)
 
 
 def counter_bits(count: int) -> int:

@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import multiplier_blocks
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.ir import BIPOLAR, TERNARY, IntType
 
 Kind: TypeAlias = Literal[
     "xnor", "masked", "gated", "copy", "sign_x", "sign_w", "ternary", "multiply"
 ]
-
-DSP_OPERAND_BITS = 5
-"""Narrowest operand for which a multiplication is counted as a DSP block, not as LUTs."""
 
 FORMULAS: dict[Kind, str] = {
     "copy": "x",
@@ -133,21 +132,23 @@ class Terms:
             case _:
                 raise AssertionError(f"{self.kind} has no product: see dense.sv.j2")
 
-    def cost(self) -> Cost:
-        """One product.
+    def cost(self, count: int = 1) -> Cost:
+        """So many products.
 
-        xnor, gated, masked and copy none (they share the LUTs of the sum); add / subtract one LUT
-        a bit; multiplier of b x c bits one DSP when both are at least 5 bits wide, per 18 x 25
-        bits, else b * c LUTs and a register.
+        xnor, gated, masked and copy share the LUTs of the sum; ternary and sign change are so many
+        LUTs a bit. A multiplication is a DSP block where its result is wide enough
+        (codegen/arithmetic.py), with a register inside, else so many LUTs for each pair of bits.
         """
-        if self.kind in ("xnor", "copy") or self.counted:
-            return Cost()
         if not self.registered:
-            return Cost(lut=self.term_bits)
-        small, large = sorted((self.x_value.bits, self.rom_type.bits))
-        if small >= DSP_OPERAND_BITS:
-            return Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
-        return Cost(lut=small * large, ff=self.term_bits)
+            name = {"xnor": "product.xnor", "gated": "product.gated", "masked": "product.xnor"}
+            bits = self.term_bits if self.kind != "copy" else 0
+            feature = name.get(self.kind, "product.ternary" if self.kind == "ternary" else "product.sign")
+            return Cost(lut=luts({feature: count * bits}))
+        x, weight = (v.bits + int(not v.signed) for v in (self.x_value, self.rom_type))
+        blocks = multiplier_blocks(x, weight, self.term_bits)
+        if blocks:
+            return Cost(dsp=count * blocks)
+        return Cost(lut=luts({"multiply.bit": count * x * weight}), ff=count * self.term_bits)
 
 
 def kind_of(x: IntType, weight: IntType, *, masked: bool = False) -> Kind:

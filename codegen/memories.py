@@ -1,0 +1,209 @@
+"""What Yosys makes of a memory on UltraScale+: block RAM, LUT-RAM, plain LUTs.
+
+Yosys weighs the ways against each other (pass ``memory_libmap``; its weights for this family stand
+in ``share/xilinx/brams_xc4v.txt``, ``lutrams_xcu.txt`` and the options of ``synth_xilinx``): a bit of
+a ROM is worth 1/64, a bit of flip-flops 1, a half block RAM 129, a whole one 257, a LUT-RAM of
+14 x 32 or 7 x 64 bits 16, a bit of a multiplexer 1/2. An attribute "block" leaves it only the first.
+The rules here are those of that pass for one reading port and at most one writing port whose words
+are written whole, so that block RAMs are counted exactly.
+
+What remains in LUTs is counted from the content where that is known: of each column a LUT for every
+64 words whose bits differ from those of all others; the multiplexers behind them (MUXF7, MUXF8) are
+free up to 256 words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatesmith.codegen.cost import Cost
+
+ROM_BIT, RAM_BIT = 1 / 64, 1.0
+"""Worth of a bit of logic, of a ROM and of flip-flops."""
+
+HALF, WHOLE = 129, 257
+"""Worth of half a block RAM (18 kbit), and of a whole one."""
+
+MUX_BIT = 0.5
+"""Worth of a bit of a multiplexer behind memories, or of a write enable before them."""
+
+PORT = 2.0
+"""Worth of a second port; every memory that is written has one."""
+
+LUTRAM = 16
+"""Worth of a LUT-RAM; it is 8 LUTs."""
+
+TRANSPARENT = 6.0
+"""Worth of what makes a block RAM give at once what is being written."""
+
+LUTRAM_LUTS = 8
+
+WIDTHS = (1, 2, 4, 9, 18, 36, 72)
+"""Of a block RAM, each of half the depth of the one before."""
+
+BYTE = 9
+"""Bits with a write enable of their own."""
+
+LUT_WORDS, FREE_WORDS = 64, 256
+"""Words of a column in one LUT; words up to which multiplexers behind the LUTs are free."""
+
+DEEP = 1.45
+"""LUTs of a column of more than FREE_WORDS words, to those of its parts: the multiplexers, and what
+abc9 loses there. Fitted: ROMs of 400, 512 and 784 random words of 8 and 16 bits."""
+
+Style = Literal["block", "distributed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """How a memory is built.
+
+    Attributes:
+        kind: "block", "lutram", "logic" (a ROM), "ff", or "none" where nothing is stored.
+        cost: Its cells, without the register of a clocked read.
+        columns: Bits of that register, where it is of flip-flops.
+    """
+
+    kind: Literal["block", "lutram", "logic", "ff", "none"]
+    cost: Cost
+    columns: int
+
+    @property
+    def registered(self) -> Cost:
+        """With the register of a clocked read, which block RAM has inside."""
+        return self.cost if self.kind == "block" else self.cost + Cost(ff=self.columns)
+
+
+@lru_cache(maxsize=4096)
+def best_blocks(depth: int, bits: int, *, written: bool) -> Blocks:
+    """The layout in block RAMs that Yosys takes: of equals the first."""
+    return min(_layouts(depth, bits, written=written), key=lambda way: way.worth)
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """One way to lay a memory out in block RAMs."""
+
+    worth: float
+    whole: bool
+    count: int
+    parts: int
+
+
+def rom(
+    depth: int, bits: int, style: Style, words: Callable[[], NDArray[np.uint8]] | None = None
+) -> Memory:
+    """A ROM with a clocked read.
+
+    Args:
+        depth: Words.
+        bits: Bits of a word.
+        style: What the RTL asks for; nothing unless "block".
+        words: The content, bits of (depth, bits), asked for only where it matters; by default
+            all columns are different and random.
+    """
+    if not depth or not bits:
+        return Memory("none", Cost(), 0)
+    best = best_blocks(depth, bits, written=False)
+    if style == "block" or best.worth < int(depth * bits * ROM_BIT):
+        return _in_blocks(best, depth, bits)
+    if words is None:
+        return Memory("logic", Cost(lut=_deep(bits * -(-depth // LUT_WORDS), depth)), bits)
+    return _in_luts(words())
+
+
+def ram(depth: int, bits: int, style: Style, *, through: bool = False) -> Memory:
+    """A memory with a writing port and a reading port.
+
+    Args:
+        depth: Words.
+        bits: Bits of a word.
+        style: What the RTL asks for; nothing unless "block".
+        through: Whether a word is read at the edge behind the one that writes it, because the
+            address is registered and not what is read.
+    """
+    if not depth or not bits:
+        return Memory("none", Cost(), 0)
+    best = best_blocks(depth, bits, written=True)
+    ways = [(best.worth + (TRANSPARENT if through else 0), _in_blocks(best, depth, bits))]
+    if style != "block":
+        logic = float(depth * bits * RAM_BIT)
+        ways = [(logic, _in_flip_flops(depth, bits)), _in_lutram(depth, bits), *ways]
+    return min(ways, key=lambda way: way[0])[1]
+
+
+def _layouts(depth: int, bits: int, *, written: bool) -> Iterator[Blocks]:
+    """All of them, in the order in which Yosys tries them: the first of equals is taken."""
+    for simple, whole in ((False, False), (False, True), (True, False), (True, True)):
+        widths = WIDTHS[: 5 + simple + whole]
+        for log2, width in enumerate(widths):
+            words = 1 << (14 + whole - log2)
+            parts = -(-depth // words)
+            byte = min(BYTE, width) if written else 1
+            stored = -(-bits // byte) * byte
+            count = -(-parts * stored // width)
+            worth = float((WHOLE if whole else HALF) * count) + PORT
+            worth += (parts - 1) * bits * MUX_BIT
+            if written and parts > 1:
+                worth += parts * MUX_BIT
+            yield Blocks(worth, whole, count, parts)
+
+
+def _in_blocks(way: Blocks, depth: int, bits: int) -> Memory:
+    lut = selectors(way.parts) * bits + (way.parts if way.parts > 1 else 0)
+    key = "ramb36" if way.whole else "ramb18"
+    return Memory("block", Cost(lut=lut, ram_bits=depth * bits, **{key: way.count}), 0)
+
+
+def _in_lutram(depth: int, bits: int) -> tuple[float, Memory]:
+    """The cheaper of 32 and 64 words deep."""
+    found = []
+    for words, width in ((32, 14), (64, 7)):
+        parts = -(-depth // words)
+        cells = -(-parts * bits // width)
+        worth = LUTRAM * cells + PORT + (parts - 1) * bits * MUX_BIT
+        worth += parts * MUX_BIT if parts > 1 else 0
+        lut = LUTRAM_LUTS * cells + selectors(parts) * bits + (parts if parts > 1 else 0)
+        found.append((worth, Memory("lutram", Cost(lut=lut), bits)))
+    return min(found, key=lambda way: way[0])
+
+
+def _in_flip_flops(depth: int, bits: int) -> Memory:
+    """A flip-flop a bit, write enables, a multiplexer a column."""
+    lut = selectors(depth) * bits + (depth if depth > 1 else 0)
+    return Memory("ff", Cost(lut=lut, ff=depth * bits), bits)
+
+
+def _in_luts(words: NDArray[np.uint8]) -> Memory:
+    """LUTs of a ROM by its content, and the columns that are neither constant nor equal."""
+    depth, _ = words.shape
+    columns = np.unique(words, axis=1)
+    columns = columns[:, (columns != columns[:1]).any(axis=0)]
+    parts = -(-depth // LUT_WORDS)
+    padded = np.zeros((parts * LUT_WORDS, columns.shape[1]), np.uint8)
+    padded[:depth] = columns
+    packed = np.packbits(padded.reshape(parts, LUT_WORDS, -1), axis=1)
+    codes = np.unique(packed.transpose(0, 2, 1).reshape(-1, LUT_WORDS // 8), axis=0)
+    constant = (codes == codes[:, :1]).all(axis=1) & np.isin(codes[:, 0], (0, 255))
+    luts = int((~constant).sum()) if parts > 1 else columns.shape[1]
+    return Memory("logic", Cost(lut=_deep(luts, depth)), columns.shape[1])
+
+
+def _deep(luts: int, depth: int) -> int:
+    """LUTs with what selects between them."""
+    return luts if depth <= FREE_WORDS else round(DEEP * luts)
+
+
+def selectors(ways: int) -> int:
+    """LUTs of a multiplexer of one bit; two of four ways and a MUXF7 make one of eight.
+
+    >>> [selectors(n) for n in (1, 2, 3, 4, 8, 16)]
+    [0, 1, 1, 1, 2, 4]
+    """
+    return 0 if ways < 2 else -(-ways // 4)
