@@ -7,9 +7,11 @@ a ROM is worth 1/64, a bit of flip-flops 1, a half block RAM 129, a whole one 25
 The rules here are those of that pass for one reading port and at most one writing port whose words
 are written whole, so that block RAMs are counted exactly.
 
-What remains in LUTs is counted from the content where that is known: of each column a LUT for every
-64 words whose bits differ from those of all others; the multiplexers behind them (MUXF7, MUXF8) are
-free up to 256 words.
+What remains in LUTs is counted from the content where that is known: the parts of 64 words of a
+column whose bits differ from those of all others. Each could be one LUT, and is where the ROM is the
+longest path of its block, as in a table. Where it is not, abc9 saves area by its own weights (a LUT of
+two inputs 2, of three 3, of four to six 5): it shares LUTs of three inputs between columns and puts
+multiplexers behind them, more than three LUTs for each part in all.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 
 ROM_BIT, RAM_BIT = 1 / 64, 1.0
 """Worth of a bit of logic, of a ROM and of flip-flops."""
@@ -50,12 +53,9 @@ WIDTHS = (1, 2, 4, 9, 18, 36, 72)
 BYTE = 9
 """Bits with a write enable of their own."""
 
-LUT_WORDS, FREE_WORDS = 64, 256
-"""Words of a column in one LUT; words up to which multiplexers behind the LUTs are free."""
-
-DEEP = 1.45
-"""LUTs of a column of more than FREE_WORDS words, to those of its parts: the multiplexers, and what
-abc9 loses there. Fitted: ROMs of 400, 512 and 784 random words of 8 and 16 bits."""
+LUT_WORDS, SHALLOW_WORDS, FREE_WORDS = 64, 32, 256
+"""Words of a column in one LUT; words up to which a column takes one in any case; words up to which
+multiplexers behind LUTs are free (MUXF7, MUXF8)."""
 
 Style = Literal["block", "distributed"]
 
@@ -97,7 +97,12 @@ class Blocks:
 
 
 def rom(
-    depth: int, bits: int, style: Style, words: Callable[[], NDArray[np.uint8]] | None = None
+    depth: int,
+    bits: int,
+    style: Style,
+    words: Callable[[], NDArray[np.uint8]] | None = None,
+    *,
+    alone: bool = False,
 ) -> Memory:
     """A ROM with a clocked read.
 
@@ -107,6 +112,7 @@ def rom(
         style: What the RTL asks for; nothing unless "block".
         words: The content, bits of (depth, bits), asked for only where it matters; by default
             all columns are different and random.
+        alone: Whether nothing else in the block takes as long, see below.
     """
     if not depth or not bits:
         return Memory("none", Cost(), 0)
@@ -114,8 +120,9 @@ def rom(
     if style == "block" or best.worth < int(depth * bits * ROM_BIT):
         return _in_blocks(best, depth, bits)
     if words is None:
-        return Memory("logic", Cost(lut=_deep(bits * -(-depth // LUT_WORDS), depth)), bits)
-    return _in_luts(words())
+        blocks = bits * -(-depth // LUT_WORDS)
+        return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), bits)
+    return _in_luts(words(), alone=alone)
 
 
 def ram(depth: int, bits: int, style: Style, *, through: bool = False) -> Memory:
@@ -180,7 +187,7 @@ def _in_flip_flops(depth: int, bits: int) -> Memory:
     return Memory("ff", Cost(lut=lut, ff=depth * bits), bits)
 
 
-def _in_luts(words: NDArray[np.uint8]) -> Memory:
+def _in_luts(words: NDArray[np.uint8], *, alone: bool) -> Memory:
     """LUTs of a ROM by its content, and the columns that are neither constant nor equal."""
     depth, _ = words.shape
     columns = np.unique(words, axis=1)
@@ -191,13 +198,17 @@ def _in_luts(words: NDArray[np.uint8]) -> Memory:
     packed = np.packbits(padded.reshape(parts, LUT_WORDS, -1), axis=1)
     codes = np.unique(packed.transpose(0, 2, 1).reshape(-1, LUT_WORDS // 8), axis=0)
     constant = (codes == codes[:, :1]).all(axis=1) & np.isin(codes[:, 0], (0, 255))
-    luts = int((~constant).sum()) if parts > 1 else columns.shape[1]
-    return Memory("logic", Cost(lut=_deep(luts, depth)), columns.shape[1])
+    blocks = int((~constant).sum()) if parts > 1 else columns.shape[1]
+    return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), columns.shape[1])
 
 
-def _deep(luts: int, depth: int) -> int:
-    """LUTs with what selects between them."""
-    return luts if depth <= FREE_WORDS else round(DEEP * luts)
+def _lut_rom(blocks: int, depth: int, *, alone: bool) -> int:
+    """LUTs of so many different parts of columns."""
+    if depth <= SHALLOW_WORDS:
+        return luts({"rom.shallow": blocks})
+    if alone:
+        return luts({"rom.alone" if depth <= FREE_WORDS else "rom.alone_deep": blocks})
+    return luts({"rom.block": blocks})
 
 
 def selectors(ways: int) -> int:

@@ -88,15 +88,22 @@ def memory_style(depth: int, bits: int) -> Style:
     return "block" if luts > BLOCK_WORTH * blocks else "distributed"
 
 
-def rom(depth: int, bits: int, words: Callable[[], NDArray[np.uint8]] | None = None) -> Memory:
+def rom(
+    depth: int,
+    bits: int,
+    words: Callable[[], NDArray[np.uint8]] | None = None,
+    *,
+    alone: bool = False,
+) -> Memory:
     """A ROM with a clocked read, in the style of :func:`memory_style`.
 
     Args:
         depth: Words.
         bits: Bits of a word.
         words: Its content, bits of (depth, bits); by default such that no two columns are equal.
+        alone: Whether it is the longest path of its block.
     """
-    return memories.rom(depth, bits, memory_style(depth, bits), words)
+    return memories.rom(depth, bits, memory_style(depth, bits), words, alone=alone)
 
 
 def ram(depth: int, bits: int, *, through: bool = False) -> Memory:

@@ -112,7 +112,7 @@ class TableStage(Stage):
         contents = self.contents().reshape(len(self.images), -1, 1)
         for lane in contents:
             words = partial(parts.bits_of, lane, self.op.out.bits)
-            one = parts.rom(self.depth, self.op.out.bits, words).registered
+            one = parts.rom(self.depth, self.op.out.bits, words, alone=True).registered
             cost += one * (self.x.lanes // len(contents))
         return cost
 

@@ -18,6 +18,10 @@ from gatesmith.ir import Ints, IntType
 from gatesmith.ops.threshold import Threshold
 
 
+CONSTANT_BITS = 6
+"""Bits of a comparison with a constant that is one LUT."""
+
+
 @dataclass(frozen=True, slots=True)
 class ThresholdStage(Stage):
     """All comparisons in parallel; templates/sv/threshold.sv.j2 is given it under the name ``hw``.
@@ -175,20 +179,42 @@ class ThresholdStage(Stage):
         if self.steps == 0:
             return Cost(lut=1, ff=1)
         y, b, lanes = self.op.out.bits, self.compare.bits, self.x.lanes
-        compare = lanes * self.steps * b
+        wide = self.depth > 1
+        constant, hits = (0, lanes * self.steps) if wide else self._constants()
         features = {
-            "threshold.compare" if self.depth > 1 else "threshold.constant": compare,
+            "threshold.compare": lanes * self.steps * b if wide else 0,
+            "threshold.constant": constant,
             "threshold.low": lanes * y if self.y_lo_code else 0,
             "pipeline.one": 1,
         }
-        cost = parts.tree_cost(self.steps, 1, y, lanes) + Cost(ff=lanes * self.steps + self.latency)
-        cost += comparison(b) * (lanes * self.steps)
+        cost = parts.tree_cost(self.steps, 1, y, lanes) + Cost(ff=hits + self.latency)
+        if wide or b > CONSTANT_BITS:
+            cost += comparison(b) * hits
         if self.depth > 1:
             counter = parts.counter_bits(self.depth)
             features["counter.wrap"] = counter
             cost += Cost(ff=counter + self.x.width, carry=carries(counter))
             cost += parts.rom(self.depth, self.word_bits, self._words).registered
         return cost + Cost(lut=luts(features))
+
+    def _constants(self) -> tuple[int, int]:
+        """(LUTs at most, comparisons) where thresholds are constants.
+
+        Up to six bits a comparison is one LUT; of more bits each three are compared for equal and for
+        more, once for all thresholds of a lane that have the same three bits.
+        """
+        elem, lanes = self.compare, self.x.lanes
+        rows = np.broadcast_to(self.codes, (max(lanes, len(self.codes)), self.steps))[:lanes]
+        luts_, hits = 0, 0
+        for row in elem.encode(rows):
+            different = np.unique(row)
+            hits += different.size
+            if elem.bits <= CONSTANT_BITS:
+                luts_ += different.size
+                continue
+            for low in range(0, elem.bits, 3):
+                luts_ += 2 * np.unique(different >> low & 7).size
+        return luts_, hits
 
     def files(self) -> Mapping[str, str]:
         """The module, its thresholds, the adder tree that counts."""
