@@ -165,11 +165,11 @@ class DenseNmStage(DenseStage):
         """DenseStage.cost of PE x SIMD multipliers, and the choice before each.
 
         A choice among c inputs is so many times ceil(c / 4) LUTs a bit. It and the weight have a
-        register, in a DSP block that of the block.
+        register.
         """
         bits, choices = self.terms.value_bits, self.pattern.choices
         count = self.pe * self.simd
-        ff = 0 if self.terms.cost().dsp else bits + self.terms.rom_type.bits
+        ff = bits + self.terms.rom_type.bits
         lut = luts({"nm.choice": count * bits * parts.ceil_div(choices, 4)})
         return DenseStage.cost(self) + Cost(lut=lut, ff=count * ff)
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.arithmetic import carries, multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, carries, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
@@ -214,9 +214,11 @@ class JoinStage(LockstepStage):
                     cost += Cost(ff=lanes * p)
                     continue
                 blocks = multiplier_blocks(signed, mul.kind.bits, p)
-                cost += Cost(dsp=lanes * blocks, ff=0 if blocks else lanes * p)
+                cost += Cost(dsp=lanes * blocks, ff=lanes * p)
                 pairs = 0 if blocks else lanes * signed * mul.kind.bits
                 features["multiply.bit"] = features.get("multiply.bit", 0) + pairs
+                rest = lanes * max(0, p - DSP_PART) * max(0, blocks - 1)
+                features["multiply.part"] = features.get("multiply.part", 0) + rest
         ends = self.clamps_low + self.clamps_high
         if self.clamps:
             cost += Cost(ff=lanes * s)

@@ -11,7 +11,7 @@ What remains in LUTs is counted from the content where that is known: the parts 
 column whose bits differ from those of all others. Each could be one LUT, and is where the ROM is the
 longest path of its block, as in a table. Where it is not, abc9 saves area by its own weights (a LUT of
 two inputs 2, of three 3, of four to six 5): it shares LUTs of three inputs between columns and puts
-multiplexers behind them, more than three LUTs for each part in all.
+multiplexers behind them, which makes several LUTs of each part where there are many.
 """
 
 from __future__ import annotations
@@ -56,6 +56,9 @@ BYTE = 9
 LUT_WORDS, SHALLOW_WORDS, FREE_WORDS = 64, 32, 256
 """Words of a column in one LUT; words up to which a column takes one in any case; words up to which
 multiplexers behind LUTs are free (MUXF7, MUXF8)."""
+
+FEW = 16
+"""Parts of columns among which there is little to share."""
 
 Style = Literal["block", "distributed"]
 
@@ -208,7 +211,7 @@ def _lut_rom(blocks: int, depth: int, *, alone: bool) -> int:
         return luts({"rom.shallow": blocks})
     if alone:
         return luts({"rom.alone" if depth <= FREE_WORDS else "rom.alone_deep": blocks})
-    return luts({"rom.block": blocks})
+    return luts({"rom.block": blocks, "rom.many": max(0, blocks - FEW)})
 
 
 def selectors(ways: int) -> int:

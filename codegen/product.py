@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gatesmith.codegen.arithmetic import multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
@@ -67,9 +67,10 @@ class ProductStage(LockstepStage):
             blocks = multiplier_blocks(a, b, y)
             if blocks:
                 cost += Cost(dsp=lanes * blocks)
+                features["multiply.part"] = lanes * max(0, y - DSP_PART) * (blocks - 1)
             else:
                 features["multiply.bit"] = lanes * a * b
-                cost += Cost(ff=lanes * (a + b))
+            cost += Cost(ff=lanes * (a + b))
         else:
             features["product.sign"] = lanes * y
         stepped = sum(x.elem.step != 1 and x.elem != BIPOLAR for x in self.sources)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.arithmetic import carries, multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, carries, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render, sv_int
@@ -270,7 +270,8 @@ class RequantizeStage(Stage):
             return Cost(ff=p), {}
         blocks = multiplier_blocks(signed, constant, p)
         if blocks:
-            return Cost(dsp=blocks), {}
+            rest = self.x.lanes * max(0, p - DSP_PART) * (blocks - 1)
+            return Cost(dsp=blocks, ff=p), {"multiply.part": rest}
         return Cost(ff=p), {"multiply.bit": self.x.lanes * min(signed, constant) * max(signed, constant)}
 
     def files(self) -> Mapping[str, str]:

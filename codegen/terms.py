@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.arithmetic import multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.ir import BIPOLAR, TERNARY, IntType
@@ -137,7 +137,8 @@ class Terms:
 
         xnor, gated, masked and copy share the LUTs of the sum; ternary and sign change are so many
         LUTs a bit. A multiplication is a DSP block where its result is wide enough
-        (codegen/arithmetic.py), with a register inside, else so many LUTs for each pair of bits.
+        (codegen/arithmetic.py), of several added up in LUTs, else so many LUTs for each pair of bits; its
+        register stays outside.
         """
         if not self.registered:
             name = {"xnor": "product.xnor", "gated": "product.gated", "masked": "product.xnor"}
@@ -147,7 +148,9 @@ class Terms:
         x, weight = (v.bits + int(not v.signed) for v in (self.x_value, self.rom_type))
         blocks = multiplier_blocks(x, weight, self.term_bits)
         if blocks:
-            return Cost(dsp=count * blocks)
+            rest = max(0, self.term_bits - DSP_PART) * (blocks - 1)
+            lut = luts({"multiply.part": count * rest})
+            return Cost(lut=lut, ff=count * self.term_bits, dsp=count * blocks)
         return Cost(lut=luts({"multiply.bit": count * x * weight}), ff=count * self.term_bits)
 
 
