@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 
@@ -56,8 +56,22 @@ def thresholds() -> list[Stage]:
     rng = np.random.default_rng(5)
     found: list[Stage] = []
     sizes = (
-        *((1, 6, 1, 16), (1, 10, 4, 64), (3, 8, 1, 32), (3, 12, 2, 2), (7, 10, 1, 8), (7, 10, 1, 64)),
-        *((15, 12, 1, 16), (15, 9, 2, 2), (3, 6, 8, 8), (1, 8, 16, 16), (255, 16, 1, 1), (15, 16, 1, 1)),
+        *(
+            (1, 6, 1, 16),
+            (1, 10, 4, 64),
+            (3, 8, 1, 32),
+            (3, 12, 2, 2),
+            (7, 10, 1, 8),
+            (7, 10, 1, 64),
+        ),
+        *(
+            (15, 12, 1, 16),
+            (15, 9, 2, 2),
+            (3, 6, 8, 8),
+            (1, 8, 16, 16),
+            (255, 16, 1, 1),
+            (15, 16, 1, 1),
+        ),
         *((7, 7, 4, 4), (3, 16, 1, 128)),
     )
     for steps, bits, lanes, channels in sizes:

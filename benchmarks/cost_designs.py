@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import onnx
@@ -99,7 +100,7 @@ def jets() -> onnx.ModelProto:
     net = Net((16,), 7, dyadic=False)
     net.quant(8, 2.0**-5)
     widths = (16, 64, 32, 32)
-    for ins, outs in zip(widths[:-1], widths[1:], strict=True):
+    for ins, outs in pairwise(widths):
         net.dense(ins, outs, 6, bias=True).put("Relu").quant(6, 2.0, signed=0)
     return net.dense(widths[-1], 5, 6, bias=True).model()
 

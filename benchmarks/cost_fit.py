@@ -1,10 +1,10 @@
 """Coefficients of the features of codegen/fitted.py from synthesised stages.
 
-Of each stage the LUTs that the formulas know exactly are taken off what was found; the rest is a sum
-of features times coefficients that are not negative (non-negative least squares, Lawson and Hanson
-1974). A stage counts by the inverse of its LUTs to the power 3/4: between equal weight of relative
-and of absolute errors. A weak pull towards the coefficients as they are holds those of features that
-no stage has, or that come only together with others.
+Of each stage the LUTs that the formulas know exactly are taken off what was found; the rest is a
+sum of features times coefficients that are not negative (non-negative least squares, Lawson and
+Hanson 1974). A stage counts by the inverse of its LUTs to the power 3/4: between equal weight of
+relative and of absolute errors. A weak pull towards the coefficients as they are holds those of
+features that no stage has, or that come only together with others.
 """
 
 from __future__ import annotations

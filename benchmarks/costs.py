@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import cost_blocks
@@ -74,9 +73,7 @@ def write(found: dict[str, Any]) -> None:
 # ---- synthesis ----------------------------------------------------------------------------------
 
 
-def measure(
-    found: dict[str, Any], only: list[str] | None, *, again: bool, refold: bool
-) -> None:
+def measure(found: dict[str, Any], only: list[str] | None, *, again: bool, refold: bool) -> None:
     """Synthesise blocks, stages of designs, and held-out designs whole."""
     found["yosys"] = str(find_yosys())
     for group, make in cost_blocks.BLOCKS.items():

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.coded_rom import CodedRom, FoldedWeights
 from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
-from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
@@ -231,10 +231,10 @@ class DenseStage(Stage):
     def cost(self) -> Cost:
         """Products, adder trees and accumulators of PE sums; beside them memories and control.
 
-        Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b bits where SF > 1. Output: b FFs.
-        Operands: bits kept of x + word bits FFs (none behind block RAM).
-        Memories: parts.ram, parts.rom by content, or that of the coded ROM. Flags that go along
-        with three registers or more are shift registers of a LUT each.
+        Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b bits where SF > 1. Output: b
+        FFs. Operands: bits kept of x + word bits FFs (none behind block RAM). Memories: parts.ram,
+        parts.rom by content, or that of the coded ROM. Flags that go along with three registers or
+        more are shift registers of a LUT each.
         """
         terms, out, pe = self.terms, self.sink.elem.bits, self.pe
         trees = pe + int(terms.kind == "gated")

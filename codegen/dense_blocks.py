@@ -20,11 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.block_order import Blocks, blocks
 from gatesmith.codegen.arithmetic import carries
+from gatesmith.codegen.block_order import Blocks, blocks
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming, divisors
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stream, Timing, Work

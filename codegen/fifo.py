@@ -98,11 +98,13 @@ class FifoStage(Stage):
         memory = ram(self.depth, self.x.width, through=not self.block_ram)
         address, count = (self.depth - 1).bit_length(), self.depth.bit_length()
         where = "block" if self.block_ram else "distributed"
-        control = luts({
-            f"fifo.{where}": address,
-            f"fifo.{where}_wrap": address * (self.depth & (self.depth - 1) != 0),
-            "fifo.one": 1,
-        })
+        control = luts(
+            {
+                f"fifo.{where}": address,
+                f"fifo.{where}_wrap": address * (self.depth & (self.depth - 1) != 0),
+                "fifo.one": 1,
+            }
+        )
         ff = 2 * address + count + 1 + (1 if self.block_ram else address)
         adders = 4 if self.block_ram else 3
         return memory.cost + Cost(lut=control, ff=ff, carry=adders * carries(address))

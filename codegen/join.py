@@ -18,7 +18,6 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
 from gatesmith.codegen.render import sv_int
-from gatesmith.codegen.stream import Stream
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.join import Join
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from gatesmith.codegen import parts
 from gatesmith.codegen.arithmetic import comparison
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.depthwise import check_windows, window_timing
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints

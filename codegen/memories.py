@@ -1,17 +1,17 @@
 """What Yosys makes of a memory on UltraScale+: block RAM, LUT-RAM, plain LUTs.
 
 Yosys weighs the ways against each other (pass ``memory_libmap``; its weights for this family stand
-in ``share/xilinx/brams_xc4v.txt``, ``lutrams_xcu.txt`` and the options of ``synth_xilinx``): a bit of
-a ROM is worth 1/64, a bit of flip-flops 1, a half block RAM 129, a whole one 257, a LUT-RAM of
-14 x 32 or 7 x 64 bits 16, a bit of a multiplexer 1/2. An attribute "block" leaves it only the first.
-The rules here are those of that pass for one reading port and at most one writing port whose words
-are written whole, so that block RAMs are counted exactly.
+in ``share/xilinx/brams_xc4v.txt``, ``lutrams_xcu.txt`` and the options of ``synth_xilinx``): a bit
+of a ROM is worth 1/64, a bit of flip-flops 1, a half block RAM 129, a whole one 257, a LUT-RAM of
+14 x 32 or 7 x 64 bits 16, a bit of a multiplexer 1/2. An attribute "block" leaves it only the
+first. The rules here are those of that pass for one reading port and at most one writing port whose
+words are written whole, so that block RAMs are counted exactly.
 
 What remains in LUTs is counted from the content where that is known: the parts of 64 words of a
-column whose bits differ from those of all others. Each could be one LUT, and is where the ROM is the
-longest path of its block, as in a table. Where it is not, abc9 saves area by its own weights (a LUT of
-two inputs 2, of three 3, of four to six 5): it shares LUTs of three inputs between columns and puts
-multiplexers behind them, which makes several LUTs of each part where there are many.
+column whose bits differ from those of all others. Each could be one LUT, and is where the ROM is
+the longest path of its block, as in a table. Where it is not, abc9 saves area by its own weights (a
+LUT of two inputs 2, of three 3, of four to six 5): it shares LUTs of three inputs between columns
+and puts multiplexers behind them, which makes several LUTs of each part where there are many.
 """
 
 from __future__ import annotations

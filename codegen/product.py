@@ -63,7 +63,10 @@ class ProductStage(LockstepStage):
         features: dict[str, float] = {"pipeline.one": 1}
         cost = Cost(ff=self.latency + lanes * y)
         if self.kind == "multiply":
-            a, b = (v.bits + int(not v.signed) for v in (IntType(x.elem.lo, x.elem.hi) for x in self.sources))
+            a, b = (
+                v.bits + int(not v.signed)
+                for v in (IntType(x.elem.lo, x.elem.hi) for x in self.sources)
+            )
             blocks = multiplier_blocks(a, b, y)
             if blocks:
                 cost += Cost(dsp=lanes * blocks)

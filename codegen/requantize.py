@@ -234,9 +234,9 @@ class RequantizeStage(Stage):
     def cost(self) -> Cost:
         """Per lane: multiplier, adder, clamp, and their registers; ROM by content.
 
-        A multiplier is DSP blocks where its result is wide enough (codegen/arithmetic.py), also that
-        of a constant that is no power of two; else so many LUTs a bit of one operand and the other.
-        Bits that the shift throws away are added only as far as they carry.
+        A multiplier is DSP blocks where its result is wide enough (codegen/arithmetic.py), also
+        that of a constant that is no power of two; else so many LUTs a bit of one operand and the
+        other. Bits that the shift throws away are added only as far as they carry.
         """
         lanes, p, s, y = self.x.lanes, self.product.bits, self.shifted.bits, self.op.out.bits
         features: dict[str, float] = {"pipeline.one": 1}
@@ -246,7 +246,11 @@ class RequantizeStage(Stage):
             features |= more
             cost += product * lanes
         if self.adds:
-            name = "requantize.add" if self.add_varies else "requantize.add_constant"
+            name = (
+                "requantize.add"
+                if self.add_varies and self.depth > 1
+                else "requantize.add_constant"
+            )
             features[name] = lanes * p
             cost += Cost(carry=lanes * carries(p))
         if self.registers_shifted:
@@ -272,7 +276,9 @@ class RequantizeStage(Stage):
         if blocks:
             rest = self.x.lanes * max(0, p - DSP_PART) * (blocks - 1)
             return Cost(dsp=blocks, ff=p), {"multiply.part": rest}
-        return Cost(ff=p), {"multiply.bit": self.x.lanes * min(signed, constant) * max(signed, constant)}
+        return Cost(ff=p), {
+            "multiply.bit": self.x.lanes * min(signed, constant) * max(signed, constant)
+        }
 
     def files(self) -> Mapping[str, str]:
         """The module, and its constants where they differ between channels."""

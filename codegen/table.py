@@ -107,7 +107,9 @@ class TableStage(Stage):
         """A ROM for each lane, by content; a counter of tables."""
         counter = parts.counter_bits(self.tables) if self.tables > 1 else 0
         cost = Cost(
-            lut=luts({"table.one": 1, "counter.wrap": counter}), ff=counter + 1, carry=carries(counter)
+            lut=luts({"table.one": 1, "counter.wrap": counter}),
+            ff=counter + 1,
+            carry=carries(counter),
         )
         contents = self.contents().reshape(len(self.images), -1, 1)
         for lane in contents:

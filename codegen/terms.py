@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gatesmith.codegen import parts
 from gatesmith.codegen.arithmetic import DSP_PART, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
@@ -137,13 +136,15 @@ class Terms:
 
         xnor, gated, masked and copy share the LUTs of the sum; ternary and sign change are so many
         LUTs a bit. A multiplication is a DSP block where its result is wide enough
-        (codegen/arithmetic.py), of several added up in LUTs, else so many LUTs for each pair of bits; its
-        register stays outside.
+        (codegen/arithmetic.py), of several added up in LUTs, else so many LUTs for each pair of
+        bits; its register stays outside.
         """
         if not self.registered:
             name = {"xnor": "product.xnor", "gated": "product.gated", "masked": "product.xnor"}
             bits = self.term_bits if self.kind != "copy" else 0
-            feature = name.get(self.kind, "product.ternary" if self.kind == "ternary" else "product.sign")
+            feature = name.get(
+                self.kind, "product.ternary" if self.kind == "ternary" else "product.sign"
+            )
             return Cost(lut=luts({feature: count * bits}))
         x, weight = (v.bits + int(not v.signed) for v in (self.x_value, self.rom_type))
         blocks = multiplier_blocks(x, weight, self.term_bits)

@@ -17,7 +17,6 @@ from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.threshold import Threshold
 
-
 CONSTANT_BITS = 6
 """Bits of a comparison with a constant that is one LUT."""
 
@@ -200,8 +199,8 @@ class ThresholdStage(Stage):
     def _constants(self) -> tuple[int, int]:
         """(LUTs at most, comparisons) where thresholds are constants.
 
-        Up to six bits a comparison is one LUT; of more bits each three are compared for equal and for
-        more, once for all thresholds of a lane that have the same three bits.
+        Up to six bits a comparison is one LUT; of more bits each three are compared for equal and
+        for more, once for all thresholds of a lane that have the same three bits.
         """
         elem, lanes = self.compare, self.x.lanes
         rows = np.broadcast_to(self.codes, (max(lanes, len(self.codes)), self.steps))[:lanes]

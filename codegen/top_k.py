@@ -93,10 +93,12 @@ class TopKStage(Stage):
     def cost(self) -> Cost:
         """A match: a comparison of b bits, a choice of b + i bits and as many FFs.
 
-        lanes - 1 matches in the tournament, k in the list; k * i FFs hold the result.
+        lanes - 1 matches in the tournament, k in the list, which a vector of one beat does without;
+        k * i FFs hold the result.
         """
         b, i = self.x.elem.bits, self.sink.elem.bits
-        matches = self.x.lanes - 1 + self.op.k
+        listed = self.op.k if self.x.groups > 1 else 0
+        matches = self.x.lanes - 1 + listed
         counter = self.x.groups.bit_length()
         features = {
             "top.match": matches * b,
@@ -104,7 +106,8 @@ class TopKStage(Stage):
             "counter.wrap": 2 * counter,
             "pipeline.one": 1,
         }
-        ff = matches * (b + i) + self.op.k * i + 2 * counter + 3 * self.delay + 1
+        values = matches if listed else max(0, matches - 1)
+        ff = values * b + matches * i + self.op.k * i + 2 * counter + 3 * self.delay + 1
         return comparison(b) * matches + Cost(lut=luts(features), ff=ff)
 
     def files(self) -> Mapping[str, str]:

@@ -15,6 +15,7 @@ from gatesmith.codegen.render import plain
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
 
+
 @dataclass(frozen=True, slots=True)
 class WidthConverterStage(Stage):
     """Any ratio of lanes; templates/sv/gs_width_converter.sv.
