@@ -81,6 +81,11 @@ a little on names and order of cells, for a design of 1,200 LUTs about 1 %.
 
 def page(found: dict[str, Any]) -> None:
     """Write docs/costs.md."""
+    PAGE.write_text(text_of(found), "utf-8")
+
+
+def text_of(found: dict[str, Any]) -> str:
+    """Of docs/costs.md."""
     designs = {name: found["designs"].get(name, {}) for name in HELD_OUT}
     done = {name: row for name, row in designs.items() if "whole" in row}
     calibration = [
@@ -107,7 +112,7 @@ def page(found: dict[str, Any]) -> None:
     text += _line("feature", "LUT") + _line("---", "---")
     for name, value in sorted(COEFFICIENTS.items()):
         text += _line(f"`{name}`", f"{value:g}")
-    PAGE.write_text(text + LIMITS, "utf-8")
+    return text + LIMITS
 
 
 EXACT = ("dsp", "ramb18", "ramb36")

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from gatesmith.codegen.coefficients import COEFFICIENTS
 
 _recorders: list[dict[str, float]] = []
+SUM = "luts"
+"""Under this name a recording has the LUTs of all its features together, as they were rounded."""
 
 
 def luts(features: Mapping[str, float]) -> int:
@@ -22,10 +24,11 @@ def luts(features: Mapping[str, float]) -> int:
     >>> luts({"skid.bit": 8, "skid.one": 1})
     12
     """
+    result = round(sum(COEFFICIENTS[name] * amount for name, amount in features.items()))
     for recorder in _recorders:
-        for name, amount in features.items():
+        for name, amount in (*features.items(), (SUM, result)):
             recorder[name] = recorder.get(name, 0.0) + amount
-    return round(sum(COEFFICIENTS[name] * amount for name, amount in features.items()))
+    return result
 
 
 @contextmanager
