@@ -87,6 +87,7 @@ PRIOR: dict[str, float] = {
 """What a feature is thought to take before anything is synthesised: by its gates, or by what the
 formulas had before they were fitted."""
 
+
 def fit(pairs: Iterable[tuple[Stage, dict[str, int]]]) -> None:
     """Write codegen/coefficients.py."""
     names = sorted(COEFFICIENTS)

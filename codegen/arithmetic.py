@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gatesmith.codegen.cost import Cost
+from gatesmith.ir import Ints
 
 DSP_A, DSP_B, DSP_PART = 27, 18, 17
 """Operands of a DSP block, and the bits of a part of a wider operand; the numbers of
@@ -41,6 +44,16 @@ def multiplier_blocks(a: int, b: int, result: int) -> int:
     if narrow < 2 or min(result, a + b) < DSP_RESULT:
         return 0
     return _parts(wide, DSP_A) * _parts(narrow, DSP_B)
+
+
+def common_zeros(values: Ints) -> int:
+    """Low bits that are zero in all of these constants: they are not multiplied by.
+
+    >>> common_zeros(np.array([24, -40])), common_zeros(np.array([0, 1]))
+    (3, 0)
+    """
+    together = int(np.bitwise_or.reduce(values.reshape(-1)))
+    return (together & -together).bit_length() - 1 if together else 0
 
 
 def _parts(bits: int, whole: int) -> int:

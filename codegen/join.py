@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.arithmetic import DSP_PART, carries, multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, carries, common_zeros, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
@@ -212,9 +212,10 @@ class JoinStage(LockstepStage):
                 if not mul.varies and int(mul.values[0]).bit_count() == 1:
                     cost += Cost(ff=lanes * p)
                     continue
-                blocks = multiplier_blocks(signed, mul.kind.bits, p)
+                constant = mul.kind.bits - common_zeros(mul.values)
+                blocks = multiplier_blocks(signed, constant, p)
                 cost += Cost(dsp=lanes * blocks, ff=lanes * p)
-                pairs = 0 if blocks else lanes * signed * mul.kind.bits
+                pairs = 0 if blocks else lanes * signed * constant
                 features["multiply.bit"] = features.get("multiply.bit", 0) + pairs
                 rest = lanes * max(0, p - DSP_PART) * max(0, blocks - 1)
                 features["multiply.part"] = features.get("multiply.part", 0) + rest

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
-from gatesmith.codegen.arithmetic import DSP_PART, carries, multiplier_blocks
+from gatesmith.codegen.arithmetic import DSP_PART, carries, common_zeros, multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render, sv_int
@@ -268,7 +268,8 @@ class RequantizeStage(Stage):
 
     def _multiplier(self) -> tuple[Cost, dict[str, float]]:
         """That of one lane without its LUTs, and features of all lanes'."""
-        x, constant, p = self.x.elem, self.mul_type.bits, self.product.bits
+        x, p = self.x.elem, self.product.bits
+        constant = self.mul_type.bits - common_zeros(self.mul)
         signed = x.code.bits + int(not x.code.signed)
         if not self.mul_varies and int(self.mul[0]).bit_count() == 1:
             return Cost(ff=p), {}

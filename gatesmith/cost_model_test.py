@@ -1,7 +1,7 @@
 """The cost model says what docs/costs.md says of it, and is as near as that page states.
 
-Nothing is synthesised here: designs are planned with the folds that they had when they were, and the
-formulas are held against the figures in benchmarks/results/costs.json.
+Nothing is synthesised here: designs are planned with the folds that they had when they were, and
+the formulas are held against the figures in benchmarks/results/costs.json.
 """
 
 from __future__ import annotations
