@@ -122,7 +122,7 @@ def plan_all(found: dict[str, Any]) -> dict[str, Design]:
     return {
         name: DESIGNS[name].design(name, row["folds"]).design
         for name, row in found["designs"].items()
-        if "stages" in row
+        if "stages" in row or "whole" in row
     }
 
 
@@ -149,7 +149,7 @@ def predict(found: dict[str, Any], planned: dict[str, Design]) -> None:
             row["predicted"] = of[row["name"]].cost().as_json()
     for name, design in planned.items():
         of = {stage.name: stage for stage in design.stages}
-        for row in found["designs"][name]["stages"]:
+        for row in found["designs"][name].get("stages", ()):
             row["predicted"] = of[row["name"]].cost().as_json()
         if "whole" in found["designs"][name]:
             found["designs"][name]["whole"]["predicted"] = design.cost.as_json()

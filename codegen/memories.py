@@ -57,6 +57,10 @@ LUT_WORDS, SHALLOW_WORDS, FREE_WORDS = 64, 32, 256
 """Words of a column in one LUT; words up to which a column takes one in any case; words up to which
 multiplexers behind LUTs are free (MUXF7, MUXF8)."""
 
+CONTENT = 1 << 17
+"""Bits up to which the content of a ROM is looked at; in a larger one all columns that can differ
+are taken to. A search over folds asks for hundreds of ROMs."""
+
 FEW = 16
 """Parts of columns among which there is little to share."""
 
@@ -119,13 +123,22 @@ def rom(
     """
     if not depth or not bits:
         return Memory("none", Cost(), 0)
-    best = best_blocks(depth, bits, written=False)
-    if style == "block" or best.worth < int(depth * bits * ROM_BIT):
-        return _in_blocks(best, depth, bits)
-    if words is None:
-        blocks = bits * -(-depth // LUT_WORDS)
-        return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), bits)
-    return _in_luts(words(), alone=alone)
+    if words is None or depth * bits > CONTENT:
+        best = best_blocks(depth, bits, written=False)
+        if style == "block" or best.worth < int(depth * bits * ROM_BIT):
+            return _in_blocks(best, depth, bits)
+        columns = min(bits, (1 << min(depth, 32)) - 2) if depth > 1 else 0
+        blocks = columns * -(-depth // LUT_WORDS)
+        return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), columns)
+    content = words()
+    content = content[:, (content != content[:1]).any(axis=0)]  # constants are no memory
+    live = content.shape[1]
+    if not live:
+        return Memory("none", Cost(), 0)
+    best = best_blocks(depth, live, written=False)
+    if style == "block" or best.worth < int(depth * live * ROM_BIT):
+        return _in_blocks(best, depth, live)
+    return _in_luts(content, alone=alone)
 
 
 def ram(depth: int, bits: int, style: Style, *, through: bool = False) -> Memory:
@@ -191,18 +204,24 @@ def _in_flip_flops(depth: int, bits: int) -> Memory:
 
 
 def _in_luts(words: NDArray[np.uint8], *, alone: bool) -> Memory:
-    """LUTs of a ROM by its content, and the columns that are neither constant nor equal."""
-    depth, _ = words.shape
-    columns = np.unique(words, axis=1)
-    columns = columns[:, (columns != columns[:1]).any(axis=0)]
-    parts = -(-depth // LUT_WORDS)
-    padded = np.zeros((parts * LUT_WORDS, columns.shape[1]), np.uint8)
-    padded[:depth] = columns
-    packed = np.packbits(padded.reshape(parts, LUT_WORDS, -1), axis=1)
-    codes = np.unique(packed.transpose(0, 2, 1).reshape(-1, LUT_WORDS // 8), axis=0)
-    constant = (codes == codes[:, :1]).all(axis=1) & np.isin(codes[:, 0], (0, 255))
-    blocks = int((~constant).sum()) if parts > 1 else columns.shape[1]
-    return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), columns.shape[1])
+    """LUTs of a ROM by its content, of which no column is constant, and its different columns."""
+    depth = len(words)
+    columns = _different(np.packbits(words, axis=0).T)
+    blocks = len(columns)
+    if depth > LUT_WORDS:
+        part = LUT_WORDS // 8
+        padded = np.pad(columns, ((0, 0), (0, -columns.shape[1] % part)))
+        rows = _different(padded.reshape(-1, part))
+        blocks = int((rows.any(axis=1) & (rows != 255).any(axis=1)).sum())
+    return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), len(columns))
+
+
+def _different(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Rows of bytes, each once."""
+    whole = np.ascontiguousarray(rows)
+    keys = whole.view(np.dtype((np.void, whole.shape[1])))
+    found: NDArray[np.uint8] = whole[np.unique(keys.reshape(-1), return_index=True)[1]]
+    return found
 
 
 def _lut_rom(blocks: int, depth: int, *, alone: bool) -> int:
