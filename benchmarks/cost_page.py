@@ -23,8 +23,8 @@ Formulas know from structure: block RAMs and DSP blocks (the rules by which Yosy
 The rest are features, amounts of something, whose price in LUTs is fitted (`codegen/fitted.py`,
 `benchmarks/cost_fit.py`), {coefficients} coefficients in all, on {stages} stages of {designs}
 networks and {blocks} single blocks. The held-out designs were chosen, with their folds, before;
-nothing was fitted to them. Two of the rules (zeros at the end of a constant are not multiplied by; constant
-columns of a ROM are not stored) were added when a held-out design was off by a block.
+nothing was fitted to them. Two of the rules (zeros at the end of a constant are not multiplied by;
+constant columns of a ROM are not stored) were added when a held-out design was off by a block.
 
 ## Held-out designs
 
