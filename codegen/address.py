@@ -9,12 +9,14 @@ structure is one digit with one table. Places may have no address (``NONE``): th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.ir import Ints
 
 NONE = -1
@@ -188,12 +190,13 @@ class Counter:
         return "".join(f" && last{k}" for k in range(self.index))
 
     def cost(self) -> Cost:
-        """Counter: two LUTs and a FF a bit; choice of the step a LUT a bit; table and its word."""
-        cost = Cost(lut=2 * self.bits + 1, ff=self.bits)
+        """Counter; choice of the step a bit; table, by content, and its word."""
+        features = {"counter.wrap": self.bits, "walk.step": self.step_bits}
+        cost = Cost(lut=luts(features), ff=self.bits)
         if self.step is not None:
-            return cost + Cost(lut=self.step_bits)
-        word = Cost(lut=self.step_bits, ff=self.word_bits if self.style == "distributed" else 0)
-        return cost + word + parts.memory_cost(self.count, self.word_bits)
+            return cost
+        words = partial(parts.bits_of, self.table[:, None], self.word_bits)
+        return cost + parts.rom(self.count, self.word_bits, words).registered
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,6 +9,7 @@ import numpy as np
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.recode import recode
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
@@ -111,14 +112,18 @@ class ConcatStage(Stage):
         return place + np.maximum.accumulate(offered - place) + 1
 
     def cost(self) -> Cost:
-        """Choice among n inputs: n / 4 LUTs a bit, and a register; counters 3 LUTs, 1 FF a bit."""
+        """Choice among n inputs a bit, and a register; counters."""
         inputs = len(self.counts)
         counters = parts.counter_bits(inputs)
         if self.longest > 1:
             counters += parts.counter_bits(self.longest)
         width = self.out.width
-        choice = parts.ceil_div(inputs, 4) * width
-        return Cost(lut=choice + 3 * counters + inputs + 1, ff=width + counters + 1)
+        features = {
+            "concat.choice": parts.ceil_div(inputs, 4) * width,
+            "counter.wrap": counters,
+            "concat.input": inputs,
+        }
+        return Cost(lut=luts(features), ff=width + counters + 1)
 
     def files(self) -> Mapping[str, str]:
         """The module."""

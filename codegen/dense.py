@@ -14,11 +14,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.coded_rom import CodedRom, FoldedWeights
 from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
@@ -212,11 +215,17 @@ class DenseStage(Stage):
 
     def weights_mem(self) -> str:
         """The ROM's content: word (group * NF + nf) * SF + sf, element p * SIMD + s."""
+        return parts.mem_text(self._codes(), self.terms.rom_type.bits)
+
+    def _codes(self) -> Ints:
+        """Codes of the weights: (depth, PE * SIMD)."""
         fold = (self.op.groups * self.nf, self.pe, self.sf, self.simd)
         folded = self.op.weights.data.reshape(fold).transpose(0, 2, 1, 3)
-        words = folded.reshape(self.depth, self.pe * self.simd)
-        rom = self.terms.rom_type
-        return parts.mem_text(rom.encode(words), rom.bits)
+        return self.terms.rom_type.encode(folded.reshape(self.depth, self.pe * self.simd))
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: (depth, word_bits)."""
+        return parts.bits_of(self._codes(), self.terms.rom_type.bits)
 
     # ---- stage ----------------------------------------------------------------------------------
 
@@ -256,45 +265,49 @@ class DenseStage(Stage):
         )
 
     def cost(self) -> Cost:
-        """Per PE: products, adder tree, accumulator; beside them memories and control.
+        """Products, adder trees and accumulators of PE sums; beside them memories and control.
 
-        Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b LUTs, b FFs where SF > 1.
-        Output: b FFs. Counted products: b LUTs for 2 * p - n, n once for all PEs.
-        Operands: bits kept of x + word bits FFs (none in block RAM), twice where one of the two is
-        from block RAM.
-        Memories: parts.memory_cost, or that of the coded ROM.
-        Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
+        Products: Terms.cost. Tree: parts.tree_cost. Accumulator: b bits where SF > 1. Output: b
+        FFs. Operands: bits kept of x + word bits FFs (none behind block RAM), twice where one of
+        the two is from block RAM. Memories: parts.ram, parts.rom by content, or that of the coded
+        ROM. Weights that are one LUT with their product have no LUT of a product beside. Flags that
+        go along with three registers or more are shift registers of a LUT each.
         """
-        terms, out = self.terms, self.sink.elem.bits
-        product = terms.cost()
-        tree = terms.tree_cost(self.simd, by_six=self.merges)
-        acc = int(self.sf > 1) * out
-        per_pe = tree + Cost(lut=acc + int(terms.counted) * out, ff=acc + out)
+        terms, out, pe = self.terms, self.sink.elem.bits, self.pe
+        trees = pe + int(terms.kind == "gated")
+        cost = Cost() if self.merges else terms.cost(pe * self.simd)
+        cost += terms.tree_cost(self.simd, trees, by_six=self.merges)
+        folded = self.sf > 1
         counters = (self.sf - 1).bit_length() + (self.nf - 1).bit_length()
-        cost = Cost(lut=2 * counters + 4, ff=counters + 3 * self.delay + 1)
-        if self.op.groups > 1:
-            cost += Cost(lut=2 * self.depth.bit_length(), ff=self.depth.bit_length())
-        if terms.kind == "gated":
-            cost += tree
-        for _ in range(self.pe):
-            cost += per_pe + Cost(
-                lut=self.simd * product.lut, ff=self.simd * product.ff, dsp=self.simd * product.dsp
-            )
+        if self.counts_words:
+            counters += (self.depth - 1).bit_length()
+        shifted = 2 * folded * (self.delay > 2)
+        pointers = (2 * self.sf).bit_length() if self.nf > 1 else 0
+        features = {
+            "dense.accumulate": pe * out * folded,
+            "dense.counted": pe * out * terms.counted,
+            "dense.decode": self.simd * terms.x_value.bits * terms.decodes_x,
+            "dense.counter": counters,
+            "dense.pointer": pointers,
+            "dense.one": 1,
+        }
+        flags = self.delay * (1 if shifted else 1 + 2 * folded)
+        cost += Cost(
+            lut=luts(features) + shifted,
+            ff=pe * out * (1 + folded) + counters + 4 * pointers + flags + 1,
+            carry=pe * carries(out) * folded + 4 * carries(pointers),
+        )
         if self.nf > 1:
-            pointers = 4 * (2 * self.sf).bit_length()
-            cost += parts.memory_cost(2 * self.sf, self.kept_bits)
-            cost += Cost(lut=2 * pointers, ff=pointers)
-        if self.nf == 1 or self.buffer_style == "distributed":
+            cost += parts.ram(2 * self.sf, self.kept_bits).registered
+        else:
             cost += Cost(ff=self.kept_bits)
         if self.fetches:
             cost += Cost(ff=self.kept_bits + self.pe * self.simd * terms.rom_type.bits)
         if self.coded is not None:
             return cost + self.coded.cost()
-        if self.rom_style == "distributed":
-            cost += Cost(ff=self.word_bits)
         if self.merges:
             cost += Cost(ff=(self.depth - 1).bit_length())
-        return cost + parts.memory_cost(self.depth, self.word_bits)
+        return cost + parts.rom(self.depth, self.word_bits, self._words, logic=True).registered
 
     def work(self) -> Work:
         """Every weight of a group meets every vector of it; the memory is read once a round."""

@@ -14,14 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.block_order import Blocks, blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming, divisors
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stream, Timing, Work
@@ -95,18 +98,29 @@ class DenseBlocksStage(DenseStage):
         return self.depth * (self.word_bits + self.order_bits)
 
     def weights_mem(self) -> str:
-        """The ROM's content: kept blocks, element p * SIMD + s."""
+        """The ROM's content."""
+        return parts.mem_text(self._codes(), self.terms.rom_type.bits)
+
+    def _codes(self) -> Ints:
+        """Codes of kept blocks: word, element p * SIMD + s."""
         fold = (self.op.groups, self.nf, self.pe, self.sf, self.simd)
         folded = self.op.weights.data.reshape(fold).transpose(0, 1, 3, 2, 4)
         words = folded[self.blocks.kept].reshape(self.depth, self.pe * self.simd)
-        rom = self.terms.rom_type
-        return parts.mem_text(rom.encode(words), rom.bits)
+        return self.terms.rom_type.encode(words)
 
     def order_mem(self) -> str:
+        """The order's content."""
+        return parts.mem_text(self._order(), self.order_bits)
+
+    def _order(self) -> Ints:
         """The order: beat, above it last of its output beat, above that last of its vector."""
-        found, bits = self.blocks, self.order_bits
+        found = self.blocks
         flags = found.last * 1 | found.ends * 2
-        return parts.mem_text((found.beat | flags << (bits - 2))[:, None], bits)
+        return (found.beat | flags << (self.order_bits - 2))[:, None]
+
+    def _order_words(self) -> NDArray[np.uint8]:
+        """Bits of the order: (depth, order_bits)."""
+        return parts.bits_of(self._order(), self.order_bits)
 
     # ---- stage ----------------------------------------------------------------------------------
 
@@ -162,30 +176,28 @@ class DenseBlocksStage(DenseStage):
     def cost(self) -> Cost:
         """As DenseStage.cost, with other memories.
 
-        Per PE: products, adder tree, accumulator of b LUTs and FFs. Memories (parts.memory_cost):
-        kept blocks, their order, two input vectors, a FIFO of ``room`` output beats. Registers
-        behind them: none behind block RAM. Control: 2 LUTs and 1 FF per counter bit, a LUT per bit
-        of the beats that are compared, 2 FFs per delay.
+        Kept blocks, their order (both by content), two input vectors, a FIFO of ``room`` output
+        beats; counters of their places, and the comparison of beats.
         """
         out, beat = self.sink.elem.bits, (self.sf - 1).bit_length()
-        product = self.terms.cost()
-        products = Cost(
-            lut=self.simd * product.lut, ff=self.simd * product.ff, dsp=self.simd * product.dsp
-        )
-        tree = self.terms.tree_cost(self.simd)
-        cost = Cost(lut=3 * (beat + 1) + 8, ff=2 * self.delay + self.order_bits + 6)
-        for _ in range(self.pe):
-            cost += products + tree + Cost(lut=out, ff=out)
+        cost = self.terms.cost(self.pe * self.simd)
+        cost += self.terms.tree_cost(self.simd, self.pe)
         counters = beat + self.depth.bit_length() + 4 * self.room.bit_length()
-        cost += Cost(lut=2 * counters, ff=counters)
-        if self.buffer_style == "distributed":
-            cost += Cost(ff=self.kept_bits)
-        if self.rom_style == "distributed":
-            cost += Cost(ff=self.word_bits)
-        cost += parts.memory_cost(self.depth, self.word_bits)
-        cost += parts.memory_cost(self.depth, self.order_bits)
-        cost += parts.memory_cost(2 * self.sf, self.kept_bits)
-        return cost + parts.memory_cost(self.room, self.sink.width)
+        features = {
+            "dense.accumulate": self.pe * out,
+            "dense.decode": self.simd * self.terms.x_value.bits * self.terms.decodes_x,
+            "dense.counter": counters,
+            "dense.pointer": beat + 1,
+            "dense.one": 1,
+        }
+        ff = counters + self.pe * out + 2 * self.delay + self.order_bits + 6
+        cost += Cost(lut=luts(features), ff=ff, carry=self.pe * carries(out))
+        rom = self.terms.rom_type
+        words, order = partial(parts.bits_of, self._codes(), rom.bits), self._order_words
+        cost += parts.rom(self.depth, self.word_bits, words).registered
+        cost += parts.rom(self.depth, self.order_bits, order).registered
+        cost += parts.ram(2 * self.sf, self.kept_bits).registered
+        return cost + parts.ram(self.room, self.sink.width, through=True).cost
 
     def work(self) -> Work:
         """Every weight of a kept block meets every vector of its group."""

@@ -20,10 +20,12 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense import DenseStage
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming, divisors
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stream, Work
@@ -150,6 +152,14 @@ class DenseNmStage(DenseStage):
         return self.depth * self.word_bits
 
     def weights_mem(self) -> str:
+        """The ROM's content."""
+        return parts.mem_text(self._codes(), self.entry_bits)
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: (depth, word_bits)."""
+        return parts.bits_of(self._codes(), self.entry_bits)
+
+    def _codes(self) -> Ints:
         """The ROM: word (group * NF + nf) * SF + sf, element p * SIMD + s, offset above weight."""
         together = self.x.lanes // self.pattern.of
         fold = (self.op.groups * self.nf, self.pe, self.sf, together, self.pattern.of)
@@ -157,21 +167,21 @@ class DenseNmStage(DenseStage):
         kept, offsets = pack(folded, self.pattern)
         rom = self.terms.rom_type
         entries = rom.encode(kept) | offsets << rom.bits
-        return parts.mem_text(entries.reshape(self.depth, -1), self.entry_bits)
+        return entries.reshape(self.depth, -1)
 
     # ---- stage ----------------------------------------------------------------------------------
 
     def cost(self) -> Cost:
         """DenseStage.cost of PE x SIMD multipliers, and the choice before each.
 
-        A choice among c inputs is ceil(c / 4) LUTs a bit, half a LUT for two. It and the weight
-        have a register, in a DSP block that of the block.
+        A choice among c inputs is so many times ceil(c / 4) LUTs a bit. It and the weight have a
+        register.
         """
         bits, choices = self.terms.value_bits, self.pattern.choices
-        lut = parts.ceil_div(bits, 2) if choices == 2 else parts.ceil_div(choices, 4) * bits
-        ff = 0 if self.terms.cost().dsp else bits + self.terms.rom_type.bits
         count = self.pe * self.simd
-        return DenseStage.cost(self) + Cost(lut=count * lut, ff=count * ff)
+        ff = bits + self.terms.rom_type.bits
+        lut = luts({"nm.choice": count * bits * parts.ceil_div(choices, 4)})
+        return DenseStage.cost(self) + Cost(lut=lut, ff=count * ff)
 
     def work(self) -> Work:
         """Every kept weight of a group meets every vector of it."""

@@ -13,7 +13,7 @@ product. Known from FINN's packed operators and from vendors' notes on two 8-bit
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
@@ -149,24 +149,20 @@ class DensePackedStage(DenseStage):
         none where it is the highest one. A borrow takes one more bit of an adder.
         """
         terms, count = self.terms, self.pe * self.simd
-        product, columns = terms.cost(), parts.ceil_div(self.pe, self.fields)
+        products, columns = terms.cost(count), parts.ceil_div(self.pe, self.fields)
         zeros = (self.negative_from & -self.negative_from).bit_length() - 1
         sign = parts.ceil_div(self.field_bits - zeros - 1, 5)
         borrows = (self.pe - columns) * self.simd
-        tree = parts.tree_cost(self.simd, self.term_bits, self.sink.elem.bits, signed=True)
-        usual = terms.tree_cost(self.simd)
+        sums = (self.simd, self.term_bits, self.sink.elem.bits, self.pe)
+        tree, usual = parts.tree_cost(*sums, signed=True), terms.tree_cost(self.simd, self.pe)
         cost = DenseStage.cost(self)
-        return Cost(
-            lut=cost.lut
-            + self.pe * (tree.lut - usual.lut)
-            + count * (sign - product.lut)
-            + borrows,
-            ff=cost.ff
-            + self.pe * (tree.ff - usual.ff)
-            + count * (self.field_bits - product.ff)
-            + borrows // 4,
+        more = count * sign + borrows
+        return replace(
+            cost,
+            lut=cost.lut + tree.lut - usual.lut - products.lut + more,
+            ff=cost.ff + tree.ff - usual.ff - products.ff + count * self.field_bits + borrows // 4,
+            carry=cost.carry + tree.carry - usual.carry,
             dsp=columns * self.simd,
-            ram_bits=cost.ram_bits,
         )
 
     def files(self) -> Mapping[str, str]:

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Kind, Terms, kind_of
@@ -149,11 +152,15 @@ class DepthwiseStage(Stage):
         return parts.remark(self.origin)
 
     def weights_mem(self) -> str:
-        """The ROM's content: word group * BEATS + beat, element tap * PE + p."""
+        """The ROM's content."""
+        return parts.mem_text(self._words(), 1)
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: word group * BEATS + beat, element tap * PE + p."""
         fold = (self.taps, self.groups, self.pe)
         words = self.op.weights.data.reshape(fold).transpose(1, 0, 2).reshape(self.depth, -1)
         rom = self.terms.rom_type
-        return parts.mem_text(rom.encode(words), rom.bits)
+        return parts.bits_of(rom.encode(words), rom.bits)
 
     # ---- stage ----------------------------------------------------------------------------------
 
@@ -167,26 +174,29 @@ class DepthwiseStage(Stage):
         return window_timing(self.x, self.delay)
 
     def cost(self) -> Cost:
-        """Per PE: products (Terms.cost), adder tree (parts.tree_cost), accumulator, output.
-
-        Accumulator: b LUTs, b FFs where a window has several beats. Output: b FFs. Operands: the
-        beat and, unless in block RAM, the word of weights in FFs. ROM: parts.memory_cost.
-        Control: 2 LUTs and 1 FF per counter bit, 3 FFs per delay.
-        """
-        terms, out, taps = self.terms, self.sink.elem.bits, self.taps_in_beat
-        product, acc = terms.cost(), int(self.beats > 1) * out
-        per_pe = terms.tree_cost(taps) + Cost(lut=acc, ff=acc + out)
+        """As DenseStage.cost: products, adder trees, accumulators; ROM by content."""
+        terms, out, taps, pe = self.terms, self.sink.elem.bits, self.taps_in_beat, self.pe
+        folded = self.beats > 1
         counters = (self.beats - 1).bit_length()
         if self.depth and self.groups > 1:
             counters += (self.depth - 1).bit_length()
-        cost = Cost(lut=2 * counters + 4, ff=counters + 3 * self.delay + 1 + self.x.width)
-        for _ in range(self.pe):
-            cost += per_pe + Cost(
-                lut=taps * product.lut, ff=taps * product.ff, dsp=taps * product.dsp
-            )
-        if self.depth and self.rom_style == "distributed":
-            cost += Cost(ff=self.word_bits)
-        return cost + parts.memory_cost(self.depth, self.word_bits) if self.depth else cost
+        shifted = 2 * folded * (self.delay > 2)
+        features = {
+            "dense.accumulate": pe * out * folded,
+            "dense.decode": self.x.lanes * terms.x_value.bits * terms.decodes_x,
+            "dense.counter": counters,
+            "dense.one": 1,
+        }
+        flags = self.delay * (1 if shifted else 1 + 2 * folded)
+        cost = terms.cost(pe * taps) + terms.tree_cost(taps, pe)
+        cost += Cost(
+            lut=luts(features) + shifted,
+            ff=pe * out * (1 + folded) + counters + flags + 1 + self.x.width,
+            carry=pe * carries(out) * folded,
+        )
+        if not self.depth:
+            return cost
+        return cost + parts.rom(self.depth, self.word_bits, self._words).registered
 
     def files(self) -> Mapping[str, str]:
         """The module, its weights if they differ from 1, the adder tree."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.parts import memory_cost, memory_style
+from gatesmith.codegen.fitted import luts
+from gatesmith.codegen.parts import memory_style, ram
 from gatesmith.codegen.render import plain
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -87,10 +89,25 @@ class FifoStage(Stage):
         return Timing((needs,), (0,), (frees,), (1,), gives, delay=1, room=1)
 
     def cost(self) -> Cost:
-        """Memory (parts.memory_cost), two pointers and a count, two LUTs a bit of them."""
-        counters = 2 * (self.depth - 1).bit_length() + self.depth.bit_length()
-        control = Cost(lut=2 * counters + 2, ff=counters + 1)
-        return control + memory_cost(self.depth, self.x.width)
+        """Memory (parts.ram), two pointers and a count, which wrap unless DEPTH is a power of two.
+
+        The memory's address is registered: a FF a bit more, unless it is a block RAM.
+        """
+        if self.depth == 1:
+            return Cost(lut=luts({"fifo.single": 1}), ff=self.x.width + 2)
+        memory = ram(self.depth, self.x.width, through=not self.block_ram)
+        address, count = (self.depth - 1).bit_length(), self.depth.bit_length()
+        where = "block" if self.block_ram else "distributed"
+        control = luts(
+            {
+                f"fifo.{where}": address,
+                f"fifo.{where}_wrap": address * (self.depth & (self.depth - 1) != 0),
+                "fifo.one": 1,
+            }
+        )
+        ff = 2 * address + count + 1 + (1 if self.block_ram else address)
+        adders = 4 if self.block_ram else 3
+        return memory.cost + Cost(lut=control, ff=ff, carry=adders * carries(address))
 
     def files(self) -> Mapping[str, str]:
         """The library module."""

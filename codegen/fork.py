@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -70,8 +71,9 @@ class ForkStage(Stage):
         return Timing.straight(self.x.beats, 1)
 
     def cost(self) -> Cost:
-        """W FFs of data; a valid bit and two LUTs for each reader."""
-        return Cost(lut=2 * self.count, ff=self.x.width + self.count)
+        """W FFs of data; a valid bit and some LUTs for each reader."""
+        lut = luts({"fork.reader": self.count, "fork.one": 1})
+        return Cost(lut=lut, ff=self.x.width + self.count)
 
     def files(self) -> Mapping[str, str]:
         """The module for this number of readers."""

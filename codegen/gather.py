@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from gatesmith.codegen import parts
 from gatesmith.codegen.address import NONE, Walker, divisors
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.hold import Blocks, blocks
 from gatesmith.codegen.recode import recode
 from gatesmith.codegen.render import render
@@ -233,30 +234,31 @@ class GatherStage(Stage):
     def cost(self) -> Cost:
         """Word register, counters of the walk, ring and its control.
 
-        Word: x bits FFs (none behind block RAM), y bits LUTs where filled or recoded. Walk:
-        address.Walker.cost. In order: 3 LUTs and 1 FF a bit of the debt. Ring:
-        parts.memory_cost; pointers 3 LUTs and 1 FF a bit, the two counters of beats 4 LUTs and 1 FF
-        a bit, places in a block 2 LUTs and 1 FF a bit, the table of blocks and its word.
+        Word: x bits FFs (none behind block RAM), y bits a choice where filled or recoded. Walk:
+        address.Walker.cost. In order: the debt. Ring: parts.ram; pointers, the two counters of
+        beats, places in a block, the table of blocks and its word.
         """
         walker = self.walker
-        cost = Cost(lut=3, ff=3) + walker.cost()
+        features: dict[str, float] = {"gather.one": 1}
+        cost = Cost(ff=3) + walker.cost()
         if self.op.fills or self.x.elem != self.out.elem:
-            cost += Cost(lut=self.out.width)
+            features["window.pad"] = self.out.width
         if self.slots is not None:
-            return cost + Cost(lut=3 * walker.bits, ff=walker.bits + self.x.width)
+            features["gather.debt"] = walker.bits
+            return cost + Cost(lut=luts(features), ff=walker.bits + self.x.width)
         ring = self.ring
         place = parts.counter_bits(ring.size)
-        cost += Cost(lut=6 * walker.bits + 8 * ring.bits, ff=2 * walker.bits + 2 * ring.bits)
-        cost += Cost(lut=2 * place, ff=place) + parts.memory_cost(ring.depth, self.x.width)
-        if self.ram_style == "distributed":
-            cost += Cost(ff=self.x.width)
+        features |= {"gather.address": walker.bits, "gather.ring": ring.bits}
+        counters = place
+        cost += Cost(ff=2 * walker.bits + 2 * ring.bits)
+        cost += parts.ram(ring.depth, self.x.width).registered
         if not ring.uniform:
-            count = parts.counter_bits(ring.count)
-            cost += Cost(lut=2 * count, ff=count)
-            cost += parts.memory_cost(ring.count, 2 * ring.bits)
-            if self.blocks_style == "distributed":
-                cost += Cost(ff=2 * ring.bits)
-        return cost
+            counters += parts.counter_bits(ring.count)
+            words = np.stack([ring.more, ring.less], axis=1)
+            content = partial(parts.bits_of, words, ring.bits)
+            cost += parts.rom(ring.count, 2 * ring.bits, content).registered
+        features["counter.wrap"] = counters
+        return cost + Cost(lut=luts(features), ff=counters)
 
     def files(self) -> Mapping[str, str]:
         """The module, the tables of its counters and blocks."""

@@ -112,8 +112,8 @@ def blocks(walk: Ints, beats: int, width: int) -> Blocks:
 
 def _worth(depth: int, bits: int) -> int:
     """What a memory costs, in LUTs."""
-    cost = parts.memory_cost(depth, bits)
-    return cost.lut + parts.BLOCK_WORTH * parts.ceil_div(cost.ram_bits, parts.BLOCK_SIZE)
+    cost = parts.ram(depth, bits).cost
+    return cost.lut + parts.BLOCK_WORTH * (cost.ramb18 + 2 * cost.ramb36)
 
 
 def _cut(walk: Ints, beats: int, size: int) -> Blocks:

@@ -10,12 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import DSP_PART, carries, common_zeros, multiplier_blocks
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
 from gatesmith.codegen.render import sv_int
-from gatesmith.codegen.stream import Stream
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.join import Join
 
@@ -180,12 +182,13 @@ class JoinStage(LockstepStage):
 
     def params_mem(self) -> str:
         """The ROM's content: word = beat of the vector, lane l at bit l * word_bits."""
-        bits = [
-            (c.kind.encode(c.values)[:, None] >> np.arange(c.kind.bits)) & 1
-            for c in self.constants
-            if c.varies
-        ]
-        return parts.mem_text(np.concatenate(bits, axis=1).reshape(self.depth, -1), 1)
+        return parts.mem_text(self._words(), 1)
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: (depth, lanes * word_bits)."""
+        varying = [c for c in self.constants if c.varies]
+        bits = [parts.bits_of(c.kind.encode(c.values)[:, None], c.kind.bits) for c in varying]
+        return np.concatenate(bits, axis=1).reshape(self.depth, -1)
 
     # ---- stage ----------------------------------------------------------------------------------
 
@@ -195,40 +198,38 @@ class JoinStage(LockstepStage):
         return int(self.depth > 1) + int(self.multiplies) + int(self.clamps) + 1
 
     def cost(self) -> Cost:
-        """Per lane: two multipliers, adders, clamp, and their registers; ROM: parts.memory_cost.
+        """Per lane: two multipliers, adders, clamp, and their registers; ROM by content.
 
-        Multiplier of b x c bits: a DSP block per 18 x 25 bits; a constant one: b LUTs for each
-        second bit of the constant, p FFs; factor 1: p FFs where the other operand has a product.
-        Sum p LUTs, with a summand p more; clamp two comparisons of s / 2 LUTs and y LUTs.
+        Multipliers as in RequantizeStage.cost; factor 1: p FFs where the other has a product. A sum
+        of p bits, with a summand another.
         """
-        p, s, y = self.product.bits, self.shifted.bits, self.op.out.bits
-        lane = Cost(lut=p * (1 + self.adds), ff=y)
-        for x, mul in zip(self.sources, self.constants, strict=False):
-            lane += self._multiplier(x, mul)
+        p, s, y, lanes = self.product.bits, self.shifted.bits, self.op.out.bits, self.a.lanes
+        features: dict[str, float] = {"join.one": 1, "join.add": lanes * p * (1 + self.adds)}
+        cost = Cost(ff=self.latency + lanes * y, carry=lanes * carries(p) * (1 + self.adds))
+        if self.multiplies:
+            for x, mul in zip(self.sources, self.constants, strict=False):
+                signed = x.elem.code.bits + int(not x.elem.code.signed)
+                if not mul.varies and int(mul.values[0]).bit_count() == 1:
+                    cost += Cost(ff=lanes * p)
+                    continue
+                constant = mul.kind.bits - common_zeros(mul.values)
+                blocks = multiplier_blocks(signed, constant, p)
+                cost += Cost(dsp=lanes * blocks, ff=lanes * p)
+                pairs = 0 if blocks else lanes * signed * constant
+                features["multiply.bit"] = features.get("multiply.bit", 0) + pairs
+                rest = lanes * max(0, p - DSP_PART) * max(0, blocks - 1)
+                features["multiply.part"] = features.get("multiply.part", 0) + rest
+        ends = self.clamps_low + self.clamps_high
         if self.clamps:
-            lane += Cost(ff=s)
-            lane += Cost(lut=(self.clamps_low + self.clamps_high) * parts.ceil_div(s, 2) + y)
-        lanes = self.a.lanes
-        cost = Cost(
-            lut=3 + lanes * lane.lut, ff=self.latency + lanes * lane.ff, dsp=lanes * lane.dsp
-        )
+            cost += Cost(ff=lanes * s)
+            features["requantize.clamp"] = lanes * ends * y
+            features["requantize.range"] = lanes * s
         if self.depth > 1:
             counter = parts.counter_bits(self.depth)
-            cost += Cost(lut=2 * counter, ff=counter + self.a.width + self.b.width)
-            cost += parts.memory_cost(self.depth, lanes * self.word_bits)
-            if self.rom_style == "distributed":
-                cost += Cost(ff=lanes * self.word_bits)
-        return cost
-
-    def _multiplier(self, x: Stream, mul: Constant) -> Cost:
-        """One operand's product in one lane."""
-        if mul.varies:
-            small, large = sorted((x.elem.bits, mul.kind.bits))
-            return Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
-        if not self.multiplies:
-            return Cost()
-        constant = parts.ceil_div(mul.kind.bits, 2) if mul.values[0] != 1 else 0
-        return Cost(lut=x.elem.bits * constant, ff=self.product.bits)
+            features["counter.wrap"] = counter
+            cost += Cost(ff=counter + self.a.width + self.b.width, carry=carries(counter))
+            cost += parts.rom(self.depth, lanes * self.word_bits, self._words).registered
+        return cost + Cost(lut=luts(features))
 
     def files(self) -> Mapping[str, str]:
         """The module, and its constants where they differ between channels."""

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import comparison
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.depthwise import check_windows, window_timing
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -104,21 +106,20 @@ class MaxPoolStage(Stage):
         return Timing.straight(self.x.beats, self.levels)
 
     def cost(self) -> Cost:
-        """A comparison: b / 2 LUTs, a choice of b LUTs; a register: b FFs.
+        """A comparison and a choice of b bits; a register: b FFs.
 
-        Per channel one comparison and two registers (a tap a beat), or taps - 1 comparisons and a
-        register for each four, sixteen, ... taps. Counter: 2 LUTs and 1 FF a bit.
+        Per channel one and two registers (a tap a beat), or taps - 1 and a register for each four,
+        sixteen, ... taps.
         """
         b = self.x.elem.bits
-        compare = parts.ceil_div(b, 2) + b
         if self.beats > 1:
             counter = (self.beats - 1).bit_length()
-            return Cost(lut=self.pe * compare + 2 * counter + 2, ff=self.pe * 2 * b + counter + 1)
+            lut = luts({"pool.bit": self.pe * b, "counter.wrap": counter, "pipeline.one": 1})
+            return comparison(b) * self.pe + Cost(lut=lut, ff=self.pe * 2 * b + counter + 1)
         registers = sum(parts.ceil_div(self.taps, FANIN**k) for k in range(1, self.levels + 1))
-        return Cost(
-            lut=self.pe * (self.taps - 1) * compare + 2,
-            ff=self.pe * registers * b + self.levels,
-        )
+        matches = self.pe * (self.taps - 1)
+        lut = luts({"pool.tree": matches * b, "pipeline.one": 1})
+        return comparison(b) * matches + Cost(lut=lut, ff=self.pe * registers * b + self.levels)
 
     def files(self) -> Mapping[str, str]:
         """The module."""

@@ -6,11 +6,16 @@ one agrees with the RTL in templates/sv/.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gatesmith.codegen import memories
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
+from gatesmith.codegen.memories import Memory, Style
 from gatesmith.ir import Ints
 
 TREE_FANIN = 8
@@ -54,34 +59,51 @@ def tree_levels(terms: int, term_bits: int, *, signed: bool = False, by_six: boo
 
 
 def tree_cost(
-    terms: int, term_bits: int, sum_bits: int, *, signed: bool = False, by_six: bool = False
+    terms: int,
+    term_bits: int,
+    sum_bits: int,
+    copies: int = 1,
+    *,
+    signed: bool = False,
+    by_six: bool = False,
 ) -> Cost:
-    """Cost of a gs_adder_tree.
+    """Cost of so many gs_adder_tree.
 
-    An addition to b bits is b LUTs, a sum of n single bits is n LUTs, by six n / 2 (six bits to
-    three in three LUTs); every level registers its sums.
+    Single bits are counted in eights, which is so many LUTs a bit, or BY_SIX, which is three LUTs
+    for six; of wider terms an adder is so many a bit. Every level registers its sums, of no more
+    bits than they can have.
     """
-    if term_bits == 1 and not signed and terms > 1:
-        sums = ceil_div(terms, SIX if by_six else TREE_FANIN)
-        bits = min(sum_bits, 3 if by_six else 4)
-        lut = sums * bits if by_six else terms
-        return Cost(lut=lut, ff=sums * bits) + tree_cost(sums, bits, sum_bits)
-    cost, bits = Cost(), term_bits
+    counted = sixes = added = ff = carry = 0
+    bits, most = term_bits, (1 << term_bits) - 1
+    counts = term_bits == 1 and not signed
     while terms > 1:
-        pairs, sums = ceil_div(terms, 2), ceil_div(terms, ADDER_FANIN)
-        pair, out = min(sum_bits, bits + 1), min(sum_bits, bits + 2)
-        cost += Cost(lut=(terms - pairs) * pair + (pairs - sums) * out, ff=sums * out)
-        terms, bits = sums, out
-    return cost
+        fanin = (SIX if by_six else TREE_FANIN) if counts else ADDER_FANIN
+        sums = ceil_div(terms, fanin)
+        grown = {SIX: 3, TREE_FANIN: 4}[fanin] if counts else bits + 2
+        out = min(sum_bits, grown)
+        most *= ceil_div(terms, sums)
+        used = min(out, most.bit_length() + int(bits > 1))
+        if counts and by_six:
+            sixes += sums * used
+        elif counts:
+            counted += terms
+        else:
+            pairs = ceil_div(terms, 2)
+            added += (terms - pairs) * bits + (pairs - sums) * (bits + 1)
+            carry += (terms - pairs) * carries(bits + 1) + (pairs - sums) * carries(used)
+        ff += sums * used
+        terms, bits, counts = sums, out, False
+    lut = luts({"tree.count": copies * counted, "tree.add": copies * added})
+    return Cost(lut=lut + copies * sixes, ff=copies * ff, carry=copies * carry)
 
 
-def memory_style(depth: int, bits: int) -> str:
+def memory_style(depth: int, bits: int) -> Style:
     """Where a memory of ``depth`` words of ``bits`` bits goes: "block" or "distributed".
 
     Block RAM when the LUTs would be worth more than the blocks: a block is worth
     :data:`BLOCK_WORTH` LUTs; a LUT holds 64 x 1 bits, a block 18 kbit, 36 wide at most.
-    The RTL asks for "block" by an attribute. ROMs ask for "logic" otherwise (romstyle, the word of
-    Quartus and Yosys): from block RAM a tool chose by itself, weights would come late. The rest is
+    The RTL asks for "block" by an attribute. Weights ask for "logic" otherwise (romstyle, the word
+    of Quartus and Yosys): from block RAM a tool chose by itself they would come late. The rest is
     left to the tool: devices without LUT-RAM (iCE40) and ROMs in yosys refuse "distributed".
 
     >>> memory_style(64, 4096), memory_style(128, 36), memory_style(128, 8), memory_style(2048, 8)
@@ -92,11 +114,34 @@ def memory_style(depth: int, bits: int) -> str:
     return "block" if luts > BLOCK_WORTH * blocks else "distributed"
 
 
+def rom(
+    depth: int,
+    bits: int,
+    words: Callable[[], NDArray[np.uint8]] | None = None,
+    *,
+    alone: bool = False,
+    logic: bool = False,
+) -> Memory:
+    """A ROM with a clocked read, in the style of :func:`memory_style`.
+
+    Args:
+        depth: Words.
+        bits: Bits of a word.
+        words: Its content, bits of (depth, bits); by default such that no two columns are equal.
+        alone: Whether it is the longest path of its block.
+        logic: Whether the RTL asks for LUTs where the style is not "block".
+    """
+    return memories.rom(depth, bits, memory_style(depth, bits), words, alone=alone, logic=logic)
+
+
+def ram(depth: int, bits: int, *, through: bool = False) -> Memory:
+    """A memory that is written and read, in the style of :func:`memory_style`; memories.ram."""
+    return memories.ram(depth, bits, memory_style(depth, bits), through=through)
+
+
 def memory_cost(depth: int, bits: int) -> Cost:
-    """A LUT holds 64 x 1 bits; a block RAM is counted by the bits stored in it."""
-    if memory_style(depth, bits) == "block":
-        return Cost(ram_bits=depth * bits)
-    return Cost(lut=lut_columns(depth) * bits)
+    """Of a ROM of any content, without the register behind it."""
+    return rom(depth, bits).cost
 
 
 def lut_columns(depth: int) -> int:
@@ -110,6 +155,12 @@ def lut_columns(depth: int) -> int:
     """
     leaves = ceil_div(depth, LUT_DEPTH)
     return leaves + (leaves - 1) // 2
+
+
+def bits_of(codes: Ints, bits: int) -> NDArray[np.uint8]:
+    """Codes of (depth, elements) as the bits of words, (depth, elements * bits)."""
+    planes = (codes[:, :, None] >> np.arange(bits)) & 1
+    return planes.reshape(len(codes), -1).astype(np.uint8)
 
 
 def counter_bits(count: int) -> int:

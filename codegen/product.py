@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import DSP_PART, multiplier_blocks
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.lockstep import LockstepStage
 from gatesmith.codegen.render import sv_int
-from gatesmith.codegen.terms import DSP_OPERAND_BITS
 from gatesmith.ir import BIPOLAR, IntType
 from gatesmith.ops.product import Product
 
@@ -54,26 +54,28 @@ class ProductStage(LockstepStage):
         return f"{sv_int(elem.lo, bits)} + {sv_int(elem.step, bits)} * {text}"
 
     def cost(self) -> Cost:
-        """Per lane: xnor y LUTs; sign y LUTs; multiplier of b x c bits.
+        """Per lane: xnor and sign so many LUTs a bit; a multiplication as in Terms.cost.
 
-        A multiplier is a DSP block per 18 x 25 bits when both operands are at least 5 bits wide,
-        else b * c LUTs, with its operands' registers. Result: y FFs. An operand with a step: p
-        LUTs.
+        Its operands and the result have registers, in a DSP block those of the block. An operand
+        with a step: so many LUTs a bit.
         """
-        y = self.out.bits
-        lane = Cost(ff=y)
+        y, lanes = self.out.bits, self.a.lanes
+        features: dict[str, float] = {"pipeline.one": 1}
+        cost = Cost(ff=self.latency + lanes * y)
         if self.kind == "multiply":
-            small, large = sorted(IntType(x.elem.lo, x.elem.hi).bits for x in self.sources)
-            if small >= DSP_OPERAND_BITS:
-                lane += Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
+            a, b = (
+                v.bits + int(not v.signed)
+                for v in (IntType(x.elem.lo, x.elem.hi) for x in self.sources)
+            )
+            blocks = multiplier_blocks(a, b, y)
+            if blocks:
+                cost += Cost(dsp=lanes * blocks)
+                features["multiply.part"] = lanes * max(0, y - DSP_PART) * (blocks - 1)
             else:
-                lane += Cost(lut=small * large)
-            lane += Cost(ff=small + large)
+                features["multiply.bit"] = lanes * a * b
+            cost += Cost(ff=lanes * (a + b))
         else:
-            lane += Cost(lut=y)
+            features["product.sign"] = lanes * y
         stepped = sum(x.elem.step != 1 and x.elem != BIPOLAR for x in self.sources)
-        lane += Cost(lut=stepped * self.numbers.bits)
-        lanes = self.a.lanes
-        return Cost(
-            lut=3 + lanes * lane.lut, ff=self.latency + lanes * lane.ff, dsp=lanes * lane.dsp
-        )
+        features["dense.decode"] = lanes * stepped * self.numbers.bits
+        return cost + Cost(lut=luts(features))

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries, comparison
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -108,24 +110,22 @@ class ReduceStage(Stage):
         return Timing(beats, (0,), beats, (0,), gives, self.latency, self.latency)
 
     def cost(self) -> Cost:
-        """Per lane: b LUTs for an addition, 1.5 b for a comparison and choice; b FFs output.
+        """Per lane an addition, or a comparison and choice, of b bits; b FFs output.
 
-        Accumulators: b FFs a lane, or parts.memory_cost and FFs for the beat, the word read and its
-        address. Counters: 2 LUTs and 1 FF a bit.
+        Accumulators: b FFs a lane, or parts.ram and FFs for the beat, the word read and its
+        address. Counters of words and vectors.
         """
         b, lanes, groups = self.sink.elem.bits, self.x.lanes, self.x.groups
-        join = b if self.op.kind == "sum" else parts.ceil_div(3 * b, 2)
         counters = (groups - 1).bit_length() * int(self.words > 1) + (self.count - 1).bit_length()
-        cost = Cost(lut=2 * counters + 3, ff=counters + 1 + lanes * b)
-        if self.words:
-            cost += Cost(lut=lanes * join)
+        name = "reduce.sum" if self.op.kind == "sum" else "reduce.compare"
+        features = {name: lanes * b * (self.words > 0), "counter.wrap": counters, "reduce.one": 1}
+        one = Cost(carry=carries(b)) if self.op.kind == "sum" else comparison(b)
+        cost = Cost(lut=luts(features), ff=counters + 1 + lanes * b) + one * lanes
         if self.words == 1:
             cost += Cost(ff=lanes * b)
         if self.words > 1:
-            cost += parts.memory_cost(self.words, self.sink.width)
+            cost += parts.ram(self.words, self.sink.width).registered
             cost += Cost(ff=self.x.width + (groups - 1).bit_length() + 3)
-            if self.memory_style == "distributed":
-                cost += Cost(ff=lanes * b)
         return cost
 
     def files(self) -> Mapping[str, str]:

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import DSP_PART, carries, common_zeros, multiplier_blocks
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render, sv_int
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
@@ -189,14 +192,18 @@ class RequantizeStage(Stage):
 
     def params_mem(self) -> str:
         """The ROM's content: word = beat of the vector, lane l at bit l * word_bits."""
+        return parts.mem_text(self._words(), 1)
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: (depth, lanes * word_bits)."""
         bits = []
         for varies, values, kind in (
             (self.mul_varies, self.mul, self.mul_type),
             (self.add_varies, self.add, self.add_type),
         ):
             if varies:
-                bits.append((kind.encode(values)[:, None] >> np.arange(kind.bits)) & 1)
-        return parts.mem_text(np.concatenate(bits, axis=1).reshape(self.depth, -1), 1)
+                bits.append(parts.bits_of(kind.encode(values)[:, None], kind.bits))
+        return np.concatenate(bits, axis=1).reshape(self.depth, -1)
 
     # ---- stage ----------------------------------------------------------------------------------
 
@@ -225,35 +232,54 @@ class RequantizeStage(Stage):
         return Timing.straight(self.x.beats, self.latency)
 
     def cost(self) -> Cost:
-        """Per lane: multiplier, adder, clamp, and their registers; ROM as parts.memory_cost.
+        """Per lane: multiplier, adder, clamp, and their registers; ROM by content.
 
-        Multiplier of b x c bits: a DSP block per 18 x 25 bits; a constant one: b LUTs for each
-        second bit of the constant. Adder p LUTs; clamp two comparisons of s / 2 LUTs and y LUTs.
+        A multiplier is DSP blocks where its result is wide enough (codegen/arithmetic.py), also
+        that of a constant that is no power of two; else so many LUTs a bit of one operand and the
+        other. Bits that the shift throws away are added only as far as they carry.
         """
-        p, s, y = self.product.bits, self.shifted.bits, self.op.out.bits
-        lane = Cost(ff=y)
-        if self.mul_varies:
-            small, large = sorted((self.x.elem.bits, self.mul_type.bits))
-            lane += Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
-        elif self.multiplies:
-            constant = self.mul_type.bits
-            lane += Cost(lut=self.x.elem.bits * parts.ceil_div(constant, 2), ff=p)
+        lanes, p, s, y = self.x.lanes, self.product.bits, self.shifted.bits, self.op.out.bits
+        features: dict[str, float] = {"pipeline.one": 1}
+        cost = Cost(ff=lanes * y + self.latency)
+        if self.multiplies:
+            product, more = self._multiplier()
+            features |= more
+            cost += product * lanes
         if self.adds:
-            lane += Cost(lut=p)
+            name = (
+                "requantize.add"
+                if self.add_varies and self.depth > 1
+                else "requantize.add_constant"
+            )
+            features[name] = lanes * p
+            cost += Cost(carry=lanes * carries(p))
         if self.registers_shifted:
-            lane += Cost(ff=s)
-        if self.clamps_low or self.clamps_high:
-            lane += Cost(lut=(self.clamps_low + self.clamps_high) * parts.ceil_div(s, 2) + y)
-        cost = Cost(lut=2, ff=self.latency)
-        for _ in range(self.x.lanes):
-            cost += lane
+            cost += Cost(ff=lanes * s)
+        ends = self.clamps_low + self.clamps_high
+        features["requantize.clamp"] = lanes * ends * y
+        features["requantize.range"] = lanes * (s if ends else 0)
         if self.depth > 1:
             counter = parts.counter_bits(self.depth)
-            cost += Cost(lut=2 * counter, ff=counter + self.x.width)
-            cost += parts.memory_cost(self.depth, self.x.lanes * self.word_bits)
-            if self.rom_style == "distributed":
-                cost += Cost(ff=self.x.lanes * self.word_bits)
-        return cost
+            features["counter.wrap"] = counter
+            cost += Cost(ff=counter + self.x.width, carry=carries(counter))
+            bits = lanes * self.word_bits
+            cost += parts.rom(self.depth, bits, self._words).registered
+        return cost + Cost(lut=luts(features))
+
+    def _multiplier(self) -> tuple[Cost, dict[str, float]]:
+        """That of one lane without its LUTs, and features of all lanes'."""
+        x, p = self.x.elem, self.product.bits
+        constant = self.mul_type.bits - common_zeros(self.mul)
+        signed = x.code.bits + int(not x.code.signed)
+        if not self.mul_varies and int(self.mul[0]).bit_count() == 1:
+            return Cost(ff=p), {}
+        blocks = multiplier_blocks(signed, constant, p)
+        if blocks:
+            rest = self.x.lanes * max(0, p - DSP_PART) * (blocks - 1)
+            return Cost(dsp=blocks, ff=p), {"multiply.part": rest}
+        return Cost(ff=p), {
+            "multiply.bit": self.x.lanes * min(signed, constant) * max(signed, constant)
+        }
 
     def files(self) -> Mapping[str, str]:
         """The module, and its constants where they differ between channels."""

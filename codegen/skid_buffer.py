@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import plain
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -56,8 +57,9 @@ class SkidBufferStage(Stage):
         return replace(Timing.straight(self.x.beats, 1), keep=(1,))
 
     def cost(self) -> Cost:
-        """Two registers of W bits and two valid bits; a multiplexer of W bits."""
-        return Cost(lut=self.x.width + 3, ff=2 * self.x.width + 2)
+        """Two registers of W bits and two valid bits; a multiplexer of W bits, control."""
+        width = self.x.width
+        return Cost(lut=luts({"skid.bit": width, "skid.one": 1}), ff=2 * width + 2)
 
     def files(self) -> Mapping[str, str]:
         """The library module."""

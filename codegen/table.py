@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, TensorType
@@ -101,12 +104,19 @@ class TableStage(Stage):
         return edges + 1
 
     def cost(self) -> Cost:
-        """A ROM for each lane (parts.memory_cost), y bits FFs behind one of LUTs; a counter."""
+        """A ROM for each lane, by content; a counter of tables."""
         counter = parts.counter_bits(self.tables) if self.tables > 1 else 0
-        cost = Cost(lut=2 * counter + 1, ff=counter + 1)
-        for _ in range(self.x.lanes):
-            cost += parts.memory_cost(self.depth, self.op.out.bits)
-        return cost if self.rom_style == "block" else cost + Cost(ff=self.sink.width)
+        cost = Cost(
+            lut=luts({"table.one": 1, "counter.wrap": counter}),
+            ff=counter + 1,
+            carry=carries(counter),
+        )
+        contents = self.contents().reshape(len(self.images), -1, 1)
+        for lane in contents:
+            words = partial(parts.bits_of, lane, self.op.out.bits)
+            one = parts.rom(self.depth, self.op.out.bits, words, alone=True).registered
+            cost += one * (self.x.lanes // len(contents))
+        return cost
 
     def files(self) -> Mapping[str, str]:
         """The module and its ROMs."""

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import DSP_PART, multiplier_blocks
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import plain
 from gatesmith.ir import BIPOLAR, TERNARY, IntType
 
@@ -140,10 +142,10 @@ class Terms:
         """Register levels of the gs_adder_tree of so many products."""
         return parts.tree_levels(terms, self.term_bits, signed=self.term.signed, by_six=by_six)
 
-    def tree_cost(self, terms: int, *, by_six: bool = False) -> Cost:
-        """Cost of the gs_adder_tree of so many products."""
+    def tree_cost(self, terms: int, copies: int = 1, *, by_six: bool = False) -> Cost:
+        """Cost of so many gs_adder_tree of so many products."""
         bits, signed = self.term_bits, self.term.signed
-        return parts.tree_cost(terms, bits, self.total.bits, signed=signed, by_six=by_six)
+        return parts.tree_cost(terms, bits, self.total.bits, copies, signed=signed, by_six=by_six)
 
     @property
     def formula(self) -> str:
@@ -183,25 +185,31 @@ class Terms:
             case _:
                 raise AssertionError(f"{self.kind} has no product: see dense.sv.j2")
 
-    def cost(self) -> Cost:
-        """One product.
+    def cost(self, count: int = 1) -> Cost:
+        """So many products.
 
-        xnor, gated, masked and copy none (they share the LUTs of the sum); add / subtract one LUT
-        a bit; multiplier of b x c bits one DSP when both are at least 5 bits wide, per 18 x 25
-        bits. In LUTs, b <= c: b rows of c + 1 LUTs; for each digit of 4 bits of b but the first
+        xnor, gated, masked and copy share the LUTs of the sum; ternary and sign change are so many
+        LUTs a bit. A multiplication of two operands of DSP_OPERAND_BITS or more is of DSP blocks
+        (codegen/arithmetic.py), of several added up in LUTs; its register stays outside. In LUTs,
+        b bits by c, b <= c: b rows of c + 1 LUTs; for each digit of 4 bits of b but the first
         another c + 4; registers behind digits and sum.
         """
-        if self.kind in ("xnor", "copy") or self.counted:
-            return Cost()
         if not self.registered:
-            return Cost(lut=self.term_bits)
-        small, large = sorted((self.x_value.bits, self.rom_type.bits))
+            names = {"ternary": "product.ternary", "gated": "product.gated"}
+            names |= {"xnor": "product.xnor", "masked": "product.xnor"}
+            bits = self.term_bits if self.kind != "copy" else 0
+            return Cost(lut=luts({names.get(self.kind, "product.sign"): count * bits}))
         if not self.in_luts:
-            return Cost(dsp=parts.ceil_div(small, 18) * parts.ceil_div(large, 25))
+            x, weight = (v.bits + int(not v.signed) for v in (self.x_value, self.rom_type))
+            blocks = multiplier_blocks(x, weight, self.term_bits)
+            rest = max(0, self.term_bits - DSP_PART) * (blocks - 1)
+            lut = luts({"multiply.part": count * rest})
+            return Cost(lut=lut, ff=count * self.term_bits, dsp=count * blocks)
+        small, large = sorted((self.x_value.bits, self.rom_type.bits))
         digits = parts.ceil_div(small, DIGIT_BITS)
-        lut = small * (large + 1) + (digits - 1) * (large + DIGIT_BITS)
-        ff = digits * large + small if digits > 1 else 0
-        return Cost(lut=lut, ff=self.term_bits + ff)
+        rows = small * (large + 1) + (digits - 1) * (large + DIGIT_BITS)
+        ff = self.term_bits + (digits * large + small if digits > 1 else 0)
+        return Cost(lut=luts({"multiply.row": count * rows}), ff=count * ff)
 
 
 def kind_of(x: IntType, weight: IntType, *, masked: bool = False) -> Kind:

@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import carries, comparison
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.threshold import Threshold
+
+CONSTANT_BITS = 6
+"""Bits of a comparison with a constant that is one LUT."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +137,16 @@ class ThresholdStage(Stage):
 
     def thresholds_mem(self) -> str:
         """The ROM's content: word = beat of the vector; per lane thresholds, direction."""
+        return parts.mem_text(self._words(), 1)
+
+    def _words(self) -> NDArray[np.uint8]:
+        """Bits of the ROM: (depth, word_bits)."""
         rows = self.depth * self.entries
         codes = np.broadcast_to(self.codes, (max(rows, self.codes.shape[0]), self.steps))[:rows]
-        planes = (self.compare.encode(codes)[:, :, None] >> np.arange(self.compare.bits)) & 1
-        bits = [planes.reshape(rows, -1)]
+        bits = [parts.bits_of(self.compare.encode(codes), self.compare.bits)]
         if self.falls_by_channel:
-            bits.append(self.op.falling.data[:, None])
-        return parts.mem_text(np.concatenate(bits, axis=1).reshape(self.depth, -1), 1)
+            bits.append(self.op.falling.data[:, None].astype(np.uint8))
+        return np.concatenate(bits, axis=1).reshape(self.depth, -1)
 
     @property
     def latency(self) -> int:
@@ -161,29 +170,50 @@ class ThresholdStage(Stage):
         return Timing.straight(self.x.beats, self.latency)
 
     def cost(self) -> Cost:
-        """Per lane: steps comparators of b bits in b / 2 LUTs each, a count, the sum with LO.
+        """Per lane: steps comparators, a count (parts.tree_cost), the sum with LO.
 
-        A comparator with one constant side (a single word of thresholds) takes b / 4 LUTs.
-        Count: parts.tree_cost. Sum: y bits LUTs unless LO's code is 0. ROM: parts.memory_cost;
-        x and thresholds take a register each where the ROM has more than one word.
+        A comparator with a word of the ROM takes so many LUTs a bit, one with a constant fewer. The
+        ROM, and the register behind it, by content: columns that are equal or constant are none.
         """
         if self.steps == 0:
             return Cost(lut=1, ff=1)
-        y, b = self.op.out.bits, self.compare.bits
-        compare = self.steps * parts.ceil_div(b, 2 if self.depth > 1 else 4)
-        lane = parts.tree_cost(self.steps, 1, y) + Cost(
-            lut=compare + (y if self.y_lo_code else 0), ff=self.steps
-        )
-        cost = Cost(lut=2, ff=self.latency)
-        for _ in range(self.x.lanes):
-            cost += lane
+        y, b, lanes = self.op.out.bits, self.compare.bits, self.x.lanes
+        wide = self.depth > 1
+        constant, hits = (0, lanes * self.steps) if wide else self._constants()
+        features = {
+            "threshold.compare": lanes * self.steps * b if wide else 0,
+            "threshold.constant": constant,
+            "threshold.low": lanes * y if self.y_lo_code else 0,
+            "pipeline.one": 1,
+        }
+        cost = parts.tree_cost(self.steps, 1, y, lanes) + Cost(ff=hits + self.latency)
+        if wide or b > CONSTANT_BITS:
+            cost += comparison(b) * hits
         if self.depth > 1:
             counter = parts.counter_bits(self.depth)
-            cost += Cost(lut=2 * counter, ff=counter + self.x.width)
-            cost += parts.memory_cost(self.depth, self.word_bits)
-            if self.rom_style == "distributed":
-                cost += Cost(ff=self.word_bits)
-        return cost
+            features["counter.wrap"] = counter
+            cost += Cost(ff=counter + self.x.width, carry=carries(counter))
+            cost += parts.rom(self.depth, self.word_bits, self._words).registered
+        return cost + Cost(lut=luts(features))
+
+    def _constants(self) -> tuple[int, int]:
+        """(LUTs at most, comparisons) where thresholds are constants.
+
+        Up to six bits a comparison is one LUT; of more bits each three are compared for equal and
+        for more, once for all thresholds of a lane that have the same three bits.
+        """
+        elem, lanes = self.compare, self.x.lanes
+        rows = np.broadcast_to(self.codes, (max(lanes, len(self.codes)), self.steps))[:lanes]
+        luts_, hits = 0, 0
+        for row in elem.encode(rows):
+            different = np.unique(row)
+            hits += different.size
+            if elem.bits <= CONSTANT_BITS:
+                luts_ += different.size
+                continue
+            for low in range(0, elem.bits, 3):
+                luts_ += 2 * np.unique(different >> low & 7).size
+        return luts_, hits
 
     def files(self) -> Mapping[str, str]:
         """The module, its thresholds, the adder tree that counts."""

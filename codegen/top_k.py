@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import comparison
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
@@ -89,17 +91,24 @@ class TopKStage(Stage):
         )
 
     def cost(self) -> Cost:
-        """A match: a comparison of b / 2 LUTs, a choice of b + i LUTs and as many FFs.
+        """A match: a comparison of b bits, a choice of b + i bits and as many FFs.
 
-        lanes - 1 matches in the tournament, k in the list; k * i FFs hold the result.
+        lanes - 1 matches in the tournament, k in the list, which a vector of one beat does without;
+        k * i FFs hold the result.
         """
         b, i = self.x.elem.bits, self.sink.elem.bits
-        matches = self.x.lanes - 1 + self.op.k
-        counter = 2 * self.x.groups.bit_length()
-        return Cost(
-            lut=matches * (parts.ceil_div(b, 2) + b + i) + 2 * counter,
-            ff=matches * (b + i) + self.op.k * i + counter + 3 * self.delay + 1,
-        )
+        listed = self.op.k if self.x.groups > 1 else 0
+        matches = self.x.lanes - 1 + listed
+        counter = self.x.groups.bit_length()
+        features = {
+            "top.match": matches * b,
+            "top.index": matches * i,
+            "counter.wrap": 2 * counter,
+            "pipeline.one": 1,
+        }
+        values = matches if listed else max(0, matches - 1)
+        ff = values * b + matches * i + self.op.k * i + 2 * counter + 3 * self.delay + 1
+        return comparison(b) * matches + Cost(lut=luts(features), ff=ff)
 
     def files(self) -> Mapping[str, str]:
         """The module."""

@@ -8,8 +8,9 @@ from math import gcd
 
 import numpy as np
 
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.parts import ceil_div
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import plain
 from gatesmith.codegen.stream import Stage, Stream, Timing
 from gatesmith.ir import Ints
@@ -98,16 +99,21 @@ class WidthConverterStage(Stage):
     def cost(self) -> Cost:
         """A register of IN + OUT + min(IN, OUT) - 1 units, a counter, multiplexers.
 
-        Each bit that an input beat can land on is a multiplexer over its places: every place
-        beyond the first costs half a LUT a bit; shifting by one output beat half a LUT a bit.
+        A bit of an input beat is a choice for each place that it can go to; where both beats have
+        several units, a bit moves by an output beat. Control: the places, a counter.
         """
         parameters = self.parameters
         bits, ins, outs = parameters["W"], parameters["IN"], parameters["OUT"]
         room = ins + outs + min(ins, outs) - 1
         places = room - ins + 1
         counter = room.bit_length()
-        muxes = ceil_div(places * ins + room, 2) * bits
-        return Cost(lut=muxes + 3 * counter + places, ff=room * bits + counter)
+        features = {
+            "converter.choice": places * ins * bits,
+            "converter.shift": (room - outs) * bits if min(ins, outs) > 1 else 0,
+            "converter.place": places,
+            "converter.counter": counter,
+        }
+        return Cost(lut=luts(features), ff=room * bits + counter, carry=carries(counter))
 
     def files(self) -> Mapping[str, str]:
         """The library module."""

@@ -18,11 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from gatesmith.codegen import loops, parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Timing
 from gatesmith.codegen.window_parts import Implementation, addressed_keep
@@ -171,26 +174,30 @@ class Addressed(Implementation):
         return parts.memory_style(self.keep, self.x.width)
 
     def cost(self) -> Cost:
-        """Ring: parts.memory_cost, and a register behind it where it is in LUTs.
+        """Ring: parts.ram. Walk and bookkeeping: so many LUTs a bit of each counter.
 
-        Walk: 2 LUTs and 1 FF a bit of the counters; 3 LUTs and 4 FFs a bit of the addresses;
-        12 LUTs and 7 FFs a bit of the beat's number (bounds and their steps); with padding
-        2 LUTs and 1 FF a bit of row and column. Ring's counts: 2 LUTs and 1 FF a bit, twice.
-        Output: a FF a bit, a LUT a bit where it is padded.
+        FFs: 1 a bit of the counters, 4 of the addresses, 7 of the beat's number (bounds and their
+        steps), with padding 1 of row and column, 1 of each count of the ring; output 1 a bit.
         """
         counters = sum((n - 1).bit_length() for n in self.loops.values())
-        address, number, ring = self.address_bits + 1, self.step_bits, 2 * self.ring_bits
+        address, number, ring = self.address_bits, self.step_bits, 2 * self.ring_bits
         lines = 2 * self.line_bits * int(self.padded)
-        cost = parts.memory_cost(self.keep, self.x.width)
-        cost += Cost(
-            lut=2 * counters + 3 * address + 12 * number + 2 * lines + 2 * ring + 8,
-            ff=counters + 4 * address + 7 * number + lines + ring + 12,
-        )
-        cost += Cost(lut=self.y.width * int(self.padded), ff=self.y.width + self.address_bits)
-        if self.ram_style == "distributed":
-            cost += Cost(ff=self.x.width)
+        features = {
+            "window.counter": counters,
+            "window.address": address,
+            "window.number": number,
+            "window.line": lines,
+            "window.ring": ring,
+            "window.pad": self.y.width * int(self.padded),
+            "window.one": 1,
+        }
+        ff = counters + 4 * address + 7 * number + lines + ring + 12 + self.y.width + address
+        carry = carries(address) * 2 + carries(number) * 5 + 2 * carries(self.ring_bits)
+        cost = Cost(lut=luts(features), ff=ff, carry=carry)
+        cost += parts.ram(self.keep, self.x.width).registered
         if self.fill_rom:
-            cost += parts.memory_cost(self.x.groups, self.beat_bits) + Cost(ff=self.beat_bits)
+            words = partial(parts.bits_of, self.fill_words, self.y.elem.bits)
+            cost += parts.rom(self.x.groups, self.beat_bits, words).registered
         return cost
 
     def files(self) -> Mapping[str, str]:

@@ -25,7 +25,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from gatesmith.codegen import loops, parts
+from gatesmith.codegen.arithmetic import carries
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.parts import ceil_div, counter_bits
 from gatesmith.codegen.render import render
 from gatesmith.codegen.stream import Timing
@@ -269,27 +271,33 @@ class Parallel(Implementation):
         return parts.memory_style(self.delay, self.delay_bits)
 
     def cost(self) -> Cost:
-        """Ring and delays: parts.memory_cost, a register behind each.
+        """Ring and delays: parts.ram, a register behind each.
 
-        Choice of rows: (rows - 1) / 2 LUTs for each tap row and bit. Output: a FF a bit, a LUT a
-        bit where padded. Counters, address and the ring's counts: 2 LUTs and 1 FF a bit; what is
-        carried along: 3 FFs for each tap row and column.
+        Choice of rows for each tap row and bit. Output: a FF a bit, padding a choice a bit.
+        Counters, addresses and the ring's counts; what is carried along: 3 FFs for each tap row and
+        column.
         """
         walk, width = self.walk, self.x.width
-        cost = Cost(ff=self.delay_bits + self.rows * width)
-        for _ in range(self.rows):
-            cost += parts.memory_cost(self.depth, width)
-        if self.delay > 1:
-            cost += parts.memory_cost(self.delay, self.delay_bits)
-        cost += Cost(
-            lut=walk.kernel[0] * ceil_div(self.rows - 1, 2) * width + self.y.width * self.padded,
-            ff=self.y.width,
-        )
+        cost = parts.ram(self.depth, width).registered * self.rows
+        if self.delay > 1 and self.delay_bits:
+            cost += parts.ram(self.delay, self.delay_bits).registered
+        else:
+            cost += Cost(ff=self.delay_bits)
         counts = [walk.beats, self.column_count, self.row_count, self.sweep.pitch, self.out_rows]
         counts += [self.depth, self.depth, self.rows, self.rows, self.delay]
-        bits = sum((n - 1).bit_length() for n in counts) + 2 * self.ring_bits
+        bits = sum((n - 1).bit_length() for n in counts)
+        features = {
+            "parallel.choice": walk.kernel[0] * ceil_div(self.rows - 1, 2) * width,
+            "window.pad": self.y.width * self.padded,
+            "parallel.counter": bits,
+            "parallel.step": self.step_bits,
+            "window.ring": 2 * self.ring_bits,
+            "parallel.tap": sum(walk.kernel) if self.padded else 0,
+            "parallel.one": 1,
+        }
         flags = 3 * (sum(walk.kernel) if self.padded else 0)
-        return cost + Cost(lut=2 * bits + 2 * self.step_bits + 16, ff=bits + flags + 12)
+        ff = self.y.width + bits + 2 * self.ring_bits + 2 * self.step_bits + flags + 12
+        return cost + Cost(lut=luts(features), ff=ff, carry=2 * carries(self.ring_bits))
 
     def files(self) -> Mapping[str, str]:
         """The module, the ring's bookkeeping, the fill."""

@@ -258,4 +258,4 @@ def _carries(placed: Placed, node: Node) -> bool:
 
 
 def _cost(cost: Cost) -> dict[str, int]:
-    return {"lut": cost.lut, "ff": cost.ff, "dsp": cost.dsp, "ram_bits": cost.ram_bits}
+    return cost.as_json()

@@ -160,7 +160,7 @@ def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> Non
     for stage in summary["stages"]:
         cost = stage["cost"]
         total = {key: count + cost[key] for key, count in total.items()}
-        stages.add_row(*cells(*(stage[key] for key in shown), *cost.values()))
+        stages.add_row(*cells(*(stage[key] for key in shown), *(cost[key] for key in total)))
     stages.add_section()
     blank = [None] * (len(shown) - 2)
     stages.add_row(*cells("in all", *blank, summary["interval"], *total.values()))

@@ -254,7 +254,7 @@ def _needs(counts: Counts) -> dict[str, float]:
 
 
 def _predicted(cost: Mapping[str, int]) -> dict[str, int]:
-    return {f"{key}_predicted": cost[key] for key in ("lut", "ff", "dsp", "ram_bits")}
+    return {f"{key}_predicted": number for key, number in cost.items()}
 
 
 def _row(stage: Mapping[str, Any], found: Counts) -> dict[str, Any]:
