@@ -33,6 +33,7 @@ COEFFICIENTS: dict[str, float] = {
     "gather.ring": 8,
     "join.add": 1,
     "join.one": 3,
+    "multiply.bit": 0.668,
     "multiply.part": 1.03,
     "multiply.row": 1,
     "nm.choice": 1,

@@ -56,6 +56,7 @@ class Packing:
 
         One more, so that the highest bit is the sign, where as many products fit with it.
 
+        >>> import numpy as np
         >>> Packing.of(IntType(-8, 7), np.array([-8, 7])).field_bits
         7
         >>> Packing.of(IntType(-128, 127), np.array([-128, 127])).field_bits

@@ -88,8 +88,8 @@ class Placed:
 
 
 def block_rams(cost: Cost) -> int:
-    """Blocks of 18 kbit of one stage, were they filled."""
-    return parts.ceil_div(cost.ram_bits, parts.BLOCK_SIZE)
+    """Blocks of 18 kbit of one stage."""
+    return cost.ramb18 + 2 * cost.ramb36
 
 
 def amounts(stage: Stage, delay: int = 0) -> Amounts:

@@ -61,6 +61,9 @@ CONTENT = 1 << 17
 """Bits up to which the content of a ROM is looked at; in a larger one all columns that can differ
 are taken to. A search over folds asks for hundreds of ROMs."""
 
+FACTORS = np.random.default_rng(0).integers(0, 2**63, CONTENT // 64, dtype=np.uint64) * 2 + 1
+"""Odd numbers, always the same: they tell longer columns apart."""
+
 FEW = 16
 """Parts of columns among which there is little to share."""
 
@@ -208,22 +211,16 @@ def _in_flip_flops(depth: int, bits: int) -> Memory:
 def _in_luts(words: NDArray[np.uint8], *, alone: bool) -> Memory:
     """LUTs of a ROM by its content, of which no column is constant, and its different columns."""
     depth = len(words)
-    columns = _different(np.packbits(words, axis=0).T)
+    packed = np.packbits(words, axis=0).T
+    padded = np.pad(packed, ((0, 0), (0, -packed.shape[1] % (LUT_WORDS // 8))))
+    columns = np.ascontiguousarray(padded).view(np.uint64)  # 64 words of a column are a number
+    # A search asks this of every fold: longer columns are told apart by a sum with odd factors.
+    columns = columns[np.unique(columns @ FACTORS[: columns.shape[1]], return_index=True)[1]]
     blocks = len(columns)
     if depth > LUT_WORDS:
-        part = LUT_WORDS // 8
-        padded = np.pad(columns, ((0, 0), (0, -columns.shape[1] % part)))
-        rows = _different(padded.reshape(-1, part))
-        blocks = int((rows.any(axis=1) & (rows != 255).any(axis=1)).sum())
+        found = np.unique(columns)
+        blocks = int(((found != 0) & (found != np.uint64(2**64 - 1))).sum())
     return Memory("logic", Cost(lut=_lut_rom(blocks, depth, alone=alone)), len(columns))
-
-
-def _different(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Rows of bytes, each once."""
-    whole = np.ascontiguousarray(rows)
-    keys = whole.view(np.dtype((np.void, whole.shape[1])))
-    found: NDArray[np.uint8] = whole[np.unique(keys.reshape(-1), return_index=True)[1]]
-    return found
 
 
 def _lut_rom(blocks: int, depth: int, *, alone: bool) -> int:

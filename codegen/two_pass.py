@@ -240,8 +240,8 @@ class TwoPassStage(Stage):
 def multiplier(a: int, b: int) -> Cost:
     """A product of two operands of these bits in blocks of 17 x 24 bits, unsigned.
 
-    >>> multiplier(17, 24), multiplier(20, 18).dsp
-    (Cost(lut=0, ff=0, dsp=1, ram_bits=0), 2)
+    >>> multiplier(17, 24).dsp, multiplier(20, 18).dsp
+    (1, 2)
     """
     ways = (
         parts.ceil_div(a, 17) * parts.ceil_div(b, 24),

@@ -156,10 +156,10 @@ def test_layers_are_unrolled_unasked_where_that_is_cheaper() -> None:
 
 def test_the_explanation() -> None:
     graph = network(12, 6, 10)
-    found = explained(fold(graph, limits={"lut": 200}), with_curve=True)
+    found = explained(fold(graph, limits={"lut": 120}), with_curve=True)
 
     assert found["limiting"]
-    assert found["used"]["lut"] <= 200 < found["used"]["lut"] + found["faster"]["more"]["lut"]
+    assert found["used"]["lut"] <= 120 < found["used"]["lut"] + found["faster"]["more"]["lut"]
     assert found["faster"]["interval"] < found["interval"]
     assert [row["name"] for row in found["layers"]] == ["d0", "d1"]
     points = found["curve"]
@@ -169,7 +169,7 @@ def test_the_explanation() -> None:
     assert (found["interval"], found["used"]["lut"]) in {(p["interval"], p["lut"]) for p in points}
     said = dict(in_words(found))
     assert said["slowest"].endswith(f"{found['interval']:,} cycles")
-    assert "of 200 LUTs (as asked)" in said["within"]
+    assert "of 120 LUTs (as asked)" in said["within"]
 
 
 def test_a_fold_by_hand_stays_and_has_no_next_step() -> None:
