@@ -36,7 +36,7 @@ UNASKED_DIGITS = 1 << 16
 IDLE, FEW = 16, 64
 """A way is looked at when it has at most IDLE times the multipliers that the cycles need, or FEW of
 them: one with more would cost more, whatever converters it saves. An assumption, which makes a
-search three times as fast."""
+search of one interval two to three times as fast."""
 
 LEAST_SHARED = 0.25
 """Part of the additions that sharing is assumed never to go below, for the lower bound of an

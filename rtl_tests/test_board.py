@@ -46,7 +46,7 @@ endmodule
 
 async def start(dut: Any) -> None:
     dut.rx.value, dut.reset_n.value = 1, 1
-    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    Clock(dut.clk, 10, "ns").start()
     await ClockCycles(dut.clk, 50)
 
 
