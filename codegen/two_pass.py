@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stage, Stream, Timing
@@ -238,16 +239,12 @@ class TwoPassStage(Stage):
 
 
 def multiplier(a: int, b: int) -> Cost:
-    """A product of two operands of these bits in blocks of 17 x 24 bits, unsigned.
+    """A product of two unsigned operands of these bits (codegen/arithmetic.py).
 
-    >>> multiplier(17, 24), multiplier(20, 18).dsp
-    (Cost(lut=0, ff=0, dsp=1, ram_bits=0), 2)
+    >>> multiplier(17, 24).dsp, multiplier(20, 18).dsp
+    (1, 2)
     """
-    ways = (
-        parts.ceil_div(a, 17) * parts.ceil_div(b, 24),
-        parts.ceil_div(b, 17) * parts.ceil_div(a, 24),
-    )
-    return Cost(dsp=min(ways))
+    return Cost(dsp=multiplier_blocks(a + 1, b + 1, a + b))
 
 
 def power_of_two(count: int) -> int:
