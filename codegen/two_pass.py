@@ -210,7 +210,7 @@ class TwoPassStage(Stage):
         )
 
     def cost(self) -> Cost:
-        """Rings and queues by parts.memory_cost, adder tree by parts.tree_cost, and ``extra``.
+        """Rings and queues by parts.ram, adder tree by parts.tree_cost, and ``extra``.
 
         Registers: x as read, payload as read, result; two pointers of a ring or queue take 2 LUTs
         and 1 FF a bit each, counters of beats in three passes as much; the accumulator its bits.
@@ -220,8 +220,8 @@ class TwoPassStage(Stage):
         pointers = sum(2 * depth.bit_length() for depth in depths) + self.payload_depth.bit_length()
         pointers += 3 * (self.x.groups - 1).bit_length()
         cost = Cost(lut=2 * pointers + 20, ff=pointers + 20)
-        cost += parts.memory_cost(self.x_depth, self.x.width)
-        cost += parts.memory_cost(self.payload_depth, lanes * self.payload_bits)
+        cost += parts.ram(self.x_depth, self.x.width).cost
+        cost += parts.ram(self.payload_depth, lanes * self.payload_bits).cost
         cost += Cost(lut=self.statistic_bits + self.sum_bits)  # queues, of less than 64 words
         cost += parts.tree_cost(lanes, self.term_bits, self.sum_bits)
         cost += Cost(lut=self.sum_bits, ff=self.sum_bits + 2 * self.factor_bits)
