@@ -30,6 +30,13 @@ from __future__ import annotations
 
 COEFFICIENTS: dict[str, float] = {
 '''
+MIDDLE = """}
+
+GUESSED = (
+"""
+END = """)
+\"\"\"Features that no synthesised block has: their coefficients are guesses.\"\"\"
+"""
 PULL = 0.1
 """Weight of PRIOR, in relative errors of a coefficient and of a stage."""
 
@@ -101,7 +108,10 @@ def fit(pairs: Iterable[tuple[Stage, dict[str, int]]]) -> None:
         weights.append(max(luts, 4) ** -0.75)
     result = _solve(np.array(rows), np.array(wanted), np.array(weights), names)
     lines = [f'    "{name}": {value:.3g},\n' for name, value in zip(names, result, strict=True)]
-    MODULE.write_text(HEAD + "".join(lines) + "}\n", "utf-8")
+    seen = np.array(rows).any(axis=0)
+    guessed = [f'    "{name}",\n' for name, used in zip(names, seen, strict=True) if not used]
+    text = HEAD + "".join(lines) + MIDDLE + "".join(guessed) + END
+    MODULE.write_text(text, "utf-8")
 
 
 def _solve(

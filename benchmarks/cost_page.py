@@ -7,7 +7,7 @@ from typing import Any
 
 from cost_designs import CALIBRATION, HELD_OUT, ROOT
 
-from gatesmith.codegen.coefficients import COEFFICIENTS
+from gatesmith.codegen.coefficients import COEFFICIENTS, GUESSED
 
 PAGE = ROOT / "docs/costs.md"
 INTRO = """\
@@ -66,17 +66,19 @@ Of {rows} stages and blocks, {exact} have exactly the predicted block RAMs and D
 
 ## Coefficients
 
-LUTs of a feature; names as in the formulas.
+LUTs of a feature; names as in the formulas. A guess is one that no synthesised block has yet.
 
 """
 LIMITS = """
 ## What it is not
 
-Yosys' figures, not a vendor's, and of synthesis only. Other families are not calibrated: on ECP5 a
-LUT has four inputs, and the same stages take other numbers. Logic depth is not predicted. Carry
-cells are counted from the widths of additions and comparisons and come out low (`carry` in
-`benchmarks/results/costs.json`): Yosys makes chains also of what it adds up otherwise. Counts hang
-a little on names and order of cells, for a design of 1,200 LUTs about 1 %.
+Yosys' figures, not a vendor's, and of synthesis only. Units for pruned weights, coded memories,
+softmax, layer norm, exits and gates keep formulas by hand, beside the features that they share.
+Other families are not calibrated: on ECP5 a LUT has four inputs, and the same stages take other
+numbers. Logic depth is not predicted. Carry cells are counted from the widths of additions and
+comparisons and come out low (`carry` in `benchmarks/results/costs.json`): Yosys makes chains also
+of what it adds up otherwise. Counts hang a little on names and order of cells, for a design of
+1,200 LUTs about 1 %.
 """
 
 
@@ -114,7 +116,7 @@ def text_of(found: dict[str, Any]) -> str:
     )
     text += _line("feature", "LUT") + _line("---", "---")
     for name, value in sorted(COEFFICIENTS.items()):
-        text += _line(f"`{name}`", f"{value:g}")
+        text += _line(f"`{name}`", f"{value:g}{', a guess' if name in GUESSED else ''}")
     return text + LIMITS
 
 

@@ -80,3 +80,22 @@ COEFFICIENTS: dict[str, float] = {
     "window.pad": 0.364,
     "window.ring": 0,
 }
+
+GUESSED = (
+    "concat.choice",
+    "concat.input",
+    "dense.decode",
+    "fork.one",
+    "fork.reader",
+    "gather.address",
+    "gather.debt",
+    "gather.one",
+    "gather.ring",
+    "join.add",
+    "join.one",
+    "nm.choice",
+    "pool.tree",
+    "reduce.compare",
+    "walk.step",
+)
+"""Features that no synthesised block has: their coefficients are guesses."""

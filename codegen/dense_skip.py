@@ -131,7 +131,7 @@ class DenseSkipStage(DenseStage):
     def cost(self) -> Cost:
         """DenseStage.cost, and what keeps and finds the beats.
 
-        A flag a place: parts.memory_cost. Zero or not: a LUT for 6 bits of a beat. Four pointers
+        A flag a place: parts.ram. Zero or not: a LUT for 6 bits of a beat. Four pointers
         and two counts, 2 LUTs and 1 FF a bit; two more FFs a bit of the address, its adder.
         Registers between buffer and operands: a beat and its number.
         """
@@ -140,7 +140,7 @@ class DenseSkipStage(DenseStage):
             lut=parts.ceil_div(self.x.width, 6) + 2 * (2 * pointer) + 3 * address,
             ff=2 * pointer + 2 * address + self.kept_bits + (self.sf - 1).bit_length(),
         )
-        return DenseStage.cost(self) + parts.memory_cost(2 * self.sf, 1) + more
+        return DenseStage.cost(self) + parts.ram(2 * self.sf, 1).cost + more
 
     def files(self) -> Mapping[str, str]:
         """The module, its weights, the adder tree."""

@@ -168,7 +168,7 @@ def counter_bits(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
-def mem_text(words: Ints, bits: int) -> str:
+def mem_text(words: Ints | NDArray[np.uint8], bits: int) -> str:
     r"""File for $readmemh: one line a word; element i of a word stands at bit i * bits.
 
     Args:

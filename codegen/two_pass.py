@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatesmith.codegen import parts
+from gatesmith.codegen.arithmetic import multiplier_blocks
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.stream import Stage, Stream, Timing
@@ -209,7 +210,7 @@ class TwoPassStage(Stage):
         )
 
     def cost(self) -> Cost:
-        """Rings and queues by parts.memory_cost, adder tree by parts.tree_cost, and ``extra``.
+        """Rings and queues by parts.ram, adder tree by parts.tree_cost, and ``extra``.
 
         Registers: x as read, payload as read, result; two pointers of a ring or queue take 2 LUTs
         and 1 FF a bit each, counters of beats in three passes as much; the accumulator its bits.
@@ -219,8 +220,8 @@ class TwoPassStage(Stage):
         pointers = sum(2 * depth.bit_length() for depth in depths) + self.payload_depth.bit_length()
         pointers += 3 * (self.x.groups - 1).bit_length()
         cost = Cost(lut=2 * pointers + 20, ff=pointers + 20)
-        cost += parts.memory_cost(self.x_depth, self.x.width)
-        cost += parts.memory_cost(self.payload_depth, lanes * self.payload_bits)
+        cost += parts.ram(self.x_depth, self.x.width).cost
+        cost += parts.ram(self.payload_depth, lanes * self.payload_bits).cost
         cost += Cost(lut=self.statistic_bits + self.sum_bits)  # queues, of less than 64 words
         cost += parts.tree_cost(lanes, self.term_bits, self.sum_bits)
         cost += Cost(lut=self.sum_bits, ff=self.sum_bits + 2 * self.factor_bits)
@@ -238,16 +239,12 @@ class TwoPassStage(Stage):
 
 
 def multiplier(a: int, b: int) -> Cost:
-    """A product of two operands of these bits in blocks of 17 x 24 bits, unsigned.
+    """A product of two unsigned operands of these bits (codegen/arithmetic.py).
 
     >>> multiplier(17, 24).dsp, multiplier(20, 18).dsp
     (1, 2)
     """
-    ways = (
-        parts.ceil_div(a, 17) * parts.ceil_div(b, 24),
-        parts.ceil_div(b, 17) * parts.ceil_div(a, 24),
-    )
-    return Cost(dsp=min(ways))
+    return Cost(dsp=multiplier_blocks(a + 1, b + 1, a + b))
 
 
 def power_of_two(count: int) -> int:
