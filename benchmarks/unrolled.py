@@ -69,14 +69,60 @@ def bipolar_model(arrays: dict[str, NDArray[Any]]) -> onnx.ModelProto:
 
 def bipolar(
     arrays: dict[str, NDArray[Any]],
-) -> tuple[onnx.ModelProto, str, NDArray[Any], NDArray[Any]]:
+) -> tuple[onnx.ModelProto, str | None, NDArray[Any], NDArray[Any]]:
     """Model, type of its input, its inputs and its outputs."""
     last = arrays[max(name for name in arrays if name.startswith("W"))]
     sums = 2 * arrays["Y"] - last.shape[1]
     return bipolar_model(arrays), "bipolar:1", 2 * arrays["X"] - 1, sums
 
 
-NETWORKS = {"w2t": bipolar}
+def integer_model(arrays: dict[str, NDArray[Any]]) -> onnx.ModelProto:
+    """Layers of ``clip((x @ W + B + 2**(S-1)) >> S, 0, 63)``, the last one its sums.
+
+    In units of the input's least bit: the unit grows by each layer's shift, and rounding is to the
+    nearest, a tie up.
+    """
+    layers = sum(name.startswith("W") for name in arrays)
+    nodes, constants = [], []
+
+    def const(value: Any) -> str:
+        name = f"c{len(constants)}"
+        constants.append(numpy_helper.from_array(np.asarray(value, np.float32), name))
+        return name
+
+    def quant(x: str, y: str, scale: float, bits: int, *, signed: bool) -> str:
+        inputs = [x, const(scale), const(0), const(bits)]
+        kind = {"domain": QONNX, "signed": int(signed), "narrow": 0, "rounding_mode": "HALF_UP"}
+        nodes.append(helper.make_node("Quant", inputs, [y], name=y, **kind))
+        return y
+
+    current, unit = quant("x", "h0", 1, 8, signed=True), 1.0
+    for i in range(layers):
+        weights = quant(const(arrays[f"W{i}"]), f"w{i}", 1, 6, signed=True)
+        nodes.append(helper.make_node("MatMul", [current, weights], [f"m{i}"], name=f"dense{i}"))
+        bias = const(arrays[f"B{i}"] * unit)
+        current = f"s{i}"
+        nodes.append(helper.make_node("Add", [f"m{i}", bias], [current], name=f"bias{i}"))
+        if i < layers - 1:
+            unit *= 2.0 ** int(arrays["S"][i])
+            nodes.append(helper.make_node("Relu", [current], [f"r{i}"], name=f"relu{i}"))
+            current = quant(f"r{i}", f"h{i + 1}", unit, 6, signed=False)
+    current = quant(current, "y", unit, 16, signed=True)  # so that the last bias is in the core
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, arrays["X"].shape[1]])
+    y = helper.make_tensor_value_info(current, TensorProto.FLOAT, [1, arrays["Y"].shape[1]])
+    graph = helper.make_graph(nodes, "mlp", [x], [y], constants)
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid(QONNX, 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def integer(
+    arrays: dict[str, NDArray[Any]],
+) -> tuple[onnx.ModelProto, str | None, NDArray[Any], NDArray[Any]]:
+    """Model, type of its input (its first quantizer says it), its inputs and its outputs."""
+    return integer_model(arrays), None, arrays["X"], arrays["Y"]
+
+
+NETWORKS = {"w2t": bipolar, "w1": integer, "w1_sparse": integer}
 """How the arrays become a model."""
 
 

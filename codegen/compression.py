@@ -9,10 +9,11 @@ have equal plans.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import product
+from typing import TypeAlias
 
 from gatesmith.codegen.bit_heap import ONE, Bit, BitHeap
 from gatesmith.codegen.chains import Chain, best_chain, capped, last_chain
@@ -62,6 +63,10 @@ class Plan:
     price: float
 
 
+Planner: TypeAlias = Callable[[Sequence[Arrival], int], Plan]
+"""From arrivals, and weights there are, to a plan that leaves one number."""
+
+
 @lru_cache(maxsize=1 << 14)
 def plan(arrivals: tuple[Arrival, ...], columns: int, depth: int, least: float | None) -> Plan:
     """The cheapest plan of some policies.
@@ -81,7 +86,12 @@ def plan(arrivals: tuple[Arrival, ...], columns: int, depth: int, least: float |
 
 
 def compress(
-    heap: BitHeap, wiring: Wiring, columns: int, least: float | None = None, planner=None
+    heap: BitHeap,
+    wiring: Wiring,
+    columns: int,
+    least: float | None = None,
+    *,
+    planner: Planner | None = None,
 ) -> list[list[Bit]]:
     """Make the sum of a heap's bits, modulo ``2**columns``.
 
@@ -91,6 +101,7 @@ def compress(
         columns: Weights there are: bits of the number.
         least: None for a number, else the bits that a LUT must remove to be worth it: what is left
             is a heap again, and the constant is not in it.
+        planner: Makes the plan from arrivals and columns, in the place of :func:`plan`.
 
     Returns:
         Bits by weight; of a number one of each weight, or none where it is 0.

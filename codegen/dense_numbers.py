@@ -111,7 +111,7 @@ def unroll_numbers(
     rows, places = distinct(np.concatenate([factors, constants[:, None]], axis=1))
     least, top = code_ends(x)
     wiring = Wiring(depth)
-    used = factors.any(axis=0)
+    used = [bool(column.any()) for column in factors.T]
     inputs = [input_bits(i, x, wiring) if used[i] else [] for i in range(len(used))]
     shared = share(Array(rows[:, :-1]), (top,) * len(inputs))
     heaps = NumberRows(shared, inputs, wiring)

@@ -2,8 +2,8 @@
 
     y[r] = constant[r] + sum over i of weights[r, i] * c[i]          modulo 2**columns
 
-with c the codes of the inputs, from 0 up: the code of an input with a sign has its top bit inverted,
-``c = x + 2**(bits-1)``, which costs nothing. codegen/pair_sharing.py says what rows share, a
+with c the codes of the inputs, from 0 up: that of an input with a sign has its top bit inverted,
+``c = x + 2**(bits-1)``. codegen/pair_sharing.py says what rows share, a
 compressor tree (codegen/compression.py) makes each row's remaining bits and its constant a number.
 """
 

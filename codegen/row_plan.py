@@ -150,7 +150,7 @@ def _options(plain: tuple[bool, ...], every: bool) -> tuple[_Option, ...]:
 
     Of three slots those that sum four bits or more are enough where bits are plenty.
     """
-    found = [(0,)] if plain[0] else []
+    found: list[tuple[int, ...]] = [(0,)] if plain[0] else []
     for slots in range(1, len(plain) + 1):
         found += [c for c in wire_counts(slots) if every or slots < 3 or sum(c) > 3]
     return tuple(_option(counts, plain[: len(counts)]) for counts in found)

@@ -31,6 +31,7 @@ def built(
     w: IntType,
     weights: list[list[int]] | Ints,
     then: Requantize | None = None,
+    *,
     vectors: int = 1,
     depth: int = 3,
 ) -> Case:
@@ -53,26 +54,30 @@ def drawn(
     name: str,
     x: IntType,
     w: IntType,
-    ins: int,
-    outs: int,
+    shape: tuple[int, int],
     then: Requantize | None = None,
     *,
     zeros: float = 0.0,
     vectors: int = 1,
     depth: int = 3,
 ) -> Case:
-    """Random weights, some of them zero."""
+    """Random weights of so many inputs and outputs, some of them zero."""
     rng = np.random.default_rng(len(name))
-    weights = w.lo + w.step * rng.integers(0, w.count, (outs, ins))
+    weights = w.lo + w.step * rng.integers(0, w.count, shape[::-1])
     if zeros:
         weights[rng.random(weights.shape) < zeros] = 0
-    return built(name, x, w, weights, then, vectors, depth)
+    return built(name, x, w, weights, then, vectors=vectors, depth=depth)
 
 
 def shifted(shift: int, out: IntType, outs: int = 1, mul: int = 1) -> Requantize:
     """Rounds to nearest; the bias differs between outputs."""
     add = np.random.default_rng(shift).integers(-40, 40, outs) * mul + (1 << shift >> 1)
     return Requantize(Array([mul]), Array(add), shift, out)
+
+
+def plain_shift(add: list[int], shift: int, out: IntType) -> Requantize:
+    """These summands."""
+    return Requantize(Array([1]), Array(add), shift, out)
 
 
 def even(shift: int, out: IntType, outs: int) -> Requantize:
@@ -82,32 +87,32 @@ def even(shift: int, out: IntType, outs: int) -> Requantize:
 
 
 CASES = [
-    drawn("signed", I8, I8, 22, 6),
-    drawn("unsigned", U8, U4, 12, 4),
-    drawn("two_bits", I2, I4, 20, 4),
-    drawn("bipolar_weights", U8, BIPOLAR, 18, 6, vectors=3),
-    drawn("ternary", I4, TERNARY, 24, 6, vectors=2),
-    drawn("narrow", IntType(2, 5), I4, 12, 4),
-    drawn("negative_inputs", IntType(-5, -2), I4, 12, 4),
-    drawn("sparse", U4, I4, 64, 8, zeros=0.75),
-    drawn("odd_inputs", ODD, ODD, 12, 4),
-    drawn("odd_ternary", ODD, TERNARY, 30, 4, zeros=0.3),
-    drawn("three_values", THREE, I4, 10, 3),
-    drawn("wide", IntType(-(1 << 20), (1 << 20) - 1), IntType(-(1 << 15), 1 << 15), 5, 2),
+    drawn("signed", I8, I8, (22, 6)),
+    drawn("unsigned", U8, U4, (12, 4)),
+    drawn("two_bits", I2, I4, (20, 4)),
+    drawn("bipolar_weights", U8, BIPOLAR, (18, 6), vectors=3),
+    drawn("ternary", I4, TERNARY, (24, 6), vectors=2),
+    drawn("narrow", IntType(2, 5), I4, (12, 4)),
+    drawn("negative_inputs", IntType(-5, -2), I4, (12, 4)),
+    drawn("sparse", U4, I4, (64, 8), zeros=0.75),
+    drawn("odd_inputs", ODD, ODD, (12, 4)),
+    drawn("odd_ternary", ODD, TERNARY, (30, 4), zeros=0.3),
+    drawn("three_values", THREE, I4, (10, 3)),
+    drawn("wide", IntType(-(1 << 20), (1 << 20) - 1), IntType(-(1 << 15), 1 << 15), (5, 2)),
     built("single", I4, I4, [[-7]], vectors=5),
     built("powers", U4, I8, [[4, -8, 64], [2, -4, 32], [0, 16, 0], [6, 0, 10]]),
     built("twice", I4, I4, [[3, 5, -7], [0, 0, 0], [3, 5, -7], [3, 5, 7], [0, 0, 0]], vectors=4),
     built("zero", I8, IntType(0, 0), np.zeros((4, 6), np.int64)),
-    drawn("relu", I8, I6, 16, 12, shifted(4, U6, 12)),
-    drawn("relu_deep", U6, I6, 40, 10, shifted(5, U6, 10), depth=1),
-    drawn("relu_shallow", U6, I6, 24, 6, shifted(5, U6, 6), depth=20),
-    drawn("symmetric", U6, I6, 24, 6, shifted(4, I6, 6), vectors=2),
-    drawn("uneven_limits", U6, I6, 24, 6, shifted(3, IntType(-5, 11), 6)),
-    drawn("high_limits", U4, I4, 8, 5, shifted(0, IntType(3, 9), 5)),
-    drawn("doubled", U4, I4, 12, 5, shifted(5, U4, 5, mul=4)),
-    drawn("even", U4, I4, 9, 6, even(3, U4, 6)),
-    drawn("even_signed", I4, I4, 7, 6, even(2, I6, 6), depth=2),
-    drawn("no_clamp", U3, I4, 6, 5, shifted(2, IntType(-200, 200), 5)),
+    drawn("relu", I8, I6, (16, 12), shifted(4, U6, 12)),
+    drawn("relu_deep", U6, I6, (40, 10), shifted(5, U6, 10), depth=1),
+    drawn("relu_shallow", U6, I6, (24, 6), shifted(5, U6, 6), depth=20),
+    drawn("symmetric", U6, I6, (24, 6), shifted(4, I6, 6), vectors=2),
+    drawn("uneven_limits", U6, I6, (24, 6), shifted(3, IntType(-5, 11), 6)),
+    drawn("high_limits", U4, I4, (8, 5), shifted(0, IntType(3, 9), 5)),
+    drawn("doubled", U4, I4, (12, 5), shifted(5, U4, 5, mul=4)),
+    drawn("even", U4, I4, (9, 6), even(3, U4, 6)),
+    drawn("even_signed", I4, I4, (7, 6), even(2, I6, 6), depth=2),
+    drawn("no_clamp", U3, I4, (6, 5), shifted(2, IntType(-200, 200), 5)),
     built("never_above", U4, I4, [[-1, -2], [1, 2], [0, 0]], shifted(2, U4, 3)),
     built(
         "all_shifted_out",
