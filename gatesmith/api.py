@@ -354,11 +354,11 @@ def prove(
     from gatesmith.rtl_tests.formal import blocks, built
     from gatesmith.rtl_tests.formal.run import prove as run
 
-    options = {"only": only, "timeout": timeout, "traces": traces}
     if folder is None:
-        return run(blocks.shipped(), progress, **options)
-    found, skipped = built.blocks(_design_of(folder), folder)
-    return run(found, progress, skipped=skipped, **options)
+        found, skipped = blocks.shipped(), []
+    else:
+        found, skipped = built.blocks(_design_of(folder), folder)
+    return run(found, progress, only=only, timeout=timeout, traces=traces, skipped=skipped)
 
 
 BUILT_WITH = ("cycles", "fps", "clock_mhz", "fold", "input", "exit")

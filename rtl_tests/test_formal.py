@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+import gatesmith
 from gatesmith.api import build, prove
 from gatesmith.errors import UserError
-from gatesmith.rtl_tests.formal import blocks, tools
+from gatesmith.rtl_tests.formal import blocks
 from gatesmith.rtl_tests.formal.netlist import reset_verdict
 from gatesmith.rtl_tests.formal.proof import FAILED, PROVEN, TOLD, Proof, Verdict
 from gatesmith.rtl_tests.formal.run import _one
@@ -168,7 +169,7 @@ def test_a_verdict_is_kept_by_content(
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(UserError) as caught:
         find_tools()
     assert caught.value.code == "prove.no-solver"
@@ -205,7 +206,7 @@ def test_result_as_json(found: Tools) -> None:
 @pytest.mark.slow
 def test_blocks_of_a_build(found: Tools, tmp_path: Path) -> None:
     """The text in the folder is what is proven; what is left out is said."""
-    model = Path(__file__).parents[1] / "examples/digits/digits_2w2a.onnx"
+    model = Path(gatesmith.__file__).parents[1] / "examples/digits/digits_2w2a.onnx"
     if not model.is_file():
         pytest.skip("the examples are not beside the package: it is installed")
     folder = tmp_path / "build"
