@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gatesmith.api import prove
+import gatesmith
+from gatesmith.api import build, prove
 from gatesmith.errors import UserError
-from gatesmith.rtl_tests.formal import blocks, tools
+from gatesmith.rtl_tests.formal import blocks
 from gatesmith.rtl_tests.formal.netlist import reset_verdict
 from gatesmith.rtl_tests.formal.proof import FAILED, PROVEN, TOLD, Proof, Verdict
 from gatesmith.rtl_tests.formal.run import _one
@@ -168,7 +169,7 @@ def test_a_verdict_is_kept_by_content(
 
 
 def test_missing_programs_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr("shutil.which", lambda name, path=None: None)
     with pytest.raises(UserError) as caught:
         find_tools()
     assert caught.value.code == "prove.no-solver"
@@ -200,3 +201,32 @@ def test_result_as_json(found: Tools) -> None:
     assert json.loads(json.dumps(result)) == result
     assert result["ok"] and result["counts"] == {"proven": 10}
     assert {e["property"] for e in result["properties"]} >= {"in_order", "reset_only_control"}
+
+
+@pytest.mark.slow
+def test_blocks_of_a_build(found: Tools, tmp_path: Path) -> None:
+    """The text in the folder is what is proven; what is left out is said."""
+    model = Path(gatesmith.__file__).parents[1] / "examples/digits/digits_2w2a.onnx"
+    if not model.is_file():
+        pytest.skip("the examples are not beside the package: it is installed")
+    folder = tmp_path / "build"
+    build(model, folder, cycles=64, input_spec="u5:1/16")
+    whole = prove(folder, only="SkidBuffer", timeout=SECONDS)
+    assert whole.ok
+    assert {v.instance for v in whole.verdicts} == {f"W=1 (of {w})" for w in (4, 2, 35)}
+    assert [s.stage for s in whole.skipped] == ["MatMul_0", "MatMul_1"]
+    assert all("bits of registers and memory" in s.why for s in whole.skipped)
+
+    skid = folder / "rtl" / "gs_skid_buffer.sv"
+    skid.write_text(skid.read_text("utf-8").replace("spare_valid_q <= 1'b1;", ""), "utf-8")
+    traces = tmp_path / "traces"
+    wrong = prove(folder, only="(of 35)", timeout=SECONDS, traces=traces)
+    assert not wrong.ok
+    (lost,) = (v for v in wrong.verdicts if v.property == "in_order")
+    assert lost.verdict == FAILED and lost.trace is not None
+    assert Path(lost.trace).parent == traces and Path(lost.trace).is_file()
+
+    skid.unlink()
+    with pytest.raises(UserError) as caught:
+        prove(folder, only="(of 35)")
+    assert caught.value.code == "prove.not-the-build"

@@ -8,7 +8,7 @@ around empty and full; the same text is what larger instances are made of.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -142,8 +142,7 @@ def _plain() -> Iterator[Block]:
 
 
 def _proof_of_fifo(given: tuple[int, int, int], text: str) -> Proof:
-    made = proof(fifo(*given), text)
-    return Proof("Fifo", *(getattr(made, name) for name in Proof.__slots__[1:]))
+    return replace(proof(fifo(*given), text), block="Fifo")
 
 
 # ---- ring, adder tree ---------------------------------------------------------------------------
@@ -197,7 +196,7 @@ def _movers() -> Iterator[tuple[str, Stage]]:
     parts = (_stream(U1, 2), _stream(U1, 1))
     yield "2 + 1 beats", ConcatStage(*_named("concat"), Concat(0), parts, (2, 1), _stream(U1, 3))
     mixed = (_stream(I2, 1), _stream(U2, 1))
-    out = _stream(I3.__class__(-2, 3), 2)
+    out = _stream(IntType(-2, 3), 2)
     yield "of two types", ConcatStage(*_named("concat"), Concat(0), mixed, (1, 1), out)
     for beats in (1, 3):
         decision = Stream(U1, 2, 1, 2)

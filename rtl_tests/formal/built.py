@@ -34,7 +34,7 @@ SMALL_DEPTH, SMALL_UNITS, SMALL_FRAME = 5, 8, 8
 elements of a frame on all streams."""
 LONG_FRAME = 256
 """Elements of a frame up to which values are followed."""
-CYCLES = 12
+CYCLES = 10
 """Bound of what is larger."""
 MOST_BITS = 4096
 """Registers and memory of a stage that a solver is given."""

@@ -253,8 +253,9 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
     found = meaning(stage) if frames else None
     if found is not None and sum(len(pick.takes) for pick in found.picks) > MOST_TAKES:
         found = None
-    capacity, room = 1, None
-    goes = None
+    capacity = 1
+    room: int | None = None
+    goes: str | None = None
     match stage:
         case FifoStage() | SkidBufferStage() | ForkStage():
             whole = Stream(IntType(0, (1 << stage.source.width) - 1), 1, 1, 1)
@@ -301,9 +302,11 @@ def _whole_beats(stage: WidthConverterStage, x: Port, out: Port) -> tuple[list[P
     return [replace(x, stream=source)], replace(out, stream=sink)
 
 
-def proof(stage: Stage, instance: str, *, depth: int | None = None, **options: int) -> Proof:
-    """The proof of a stage, with its files."""
-    hw = harness(stage, instance, **options)
+def proof(
+    stage: Stage, instance: str, *, depth: int | None = None, sink: int = 0, frames: bool = True
+) -> Proof:
+    """The proof of a stage, with its files; ``depth`` cycles, the rest as for :func:`harness`."""
+    hw = harness(stage, instance, sink=sink, frames=frames)
     text = render("formal/stream.sv.j2", hw=hw)
     data = tuple(f"{port.port}_tdata" for port in hw.counted)
     files = dict(stage.files())

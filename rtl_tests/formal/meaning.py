@@ -138,7 +138,8 @@ def _moved(stage: Stage, result: Ints) -> Meaning:
 
 def _in_turn(stage: ConcatStage) -> Meaning:
     """So many beats of each source, round after round."""
-    picks, taken = [], [0] * len(stage.counts)
+    picks: list[Pick] = []
+    taken = [0] * len(stage.counts)
     for beat in range(stage.out.beats):
         place = beat % sum(stage.counts)
         source = int(np.searchsorted(np.cumsum(stage.counts), place, "right"))
@@ -216,7 +217,8 @@ def _products(stage: Stage, op: Dense) -> Meaning:
     for k in range(sink.vectors * sink.channels):
         vector, out = divmod(k, sink.channels)
         row: Sequence[int] = rows[vector % op.groups, out].tolist()
-        takes, terms = [], []
+        takes: list[Take] = []
+        terms: list[str] = []
         for i, weight in enumerate(row):
             if weight:
                 terms.append(f"v{len(takes)} * ({weight})")

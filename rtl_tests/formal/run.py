@@ -22,7 +22,7 @@ from gatesmith.rtl_tests.formal.solve import solve
 from gatesmith.rtl_tests.formal.tools import Tools, find_tools
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-FALLBACK = 16
+FALLBACK = 10
 """Cycles that are looked at where the solver finds no end in time."""
 
 
