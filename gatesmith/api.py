@@ -314,9 +314,9 @@ def prove(
     from gatesmith.rtl_tests.formal import blocks, built
     from gatesmith.rtl_tests.formal.run import prove as run
 
-    found, skipped = blocks.shipped(), []
-    if folder is not None:
-        found, skipped = built.blocks(design_of(folder), folder)
+    if folder is None:
+        return run(blocks.shipped(), progress, only=only, timeout=timeout, traces=traces)
+    found, skipped = built.blocks(design_of(folder), folder)
     return run(found, progress, skipped=skipped, only=only, timeout=timeout, traces=traces)
 
 

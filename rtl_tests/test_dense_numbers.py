@@ -169,6 +169,7 @@ def test_every_tool_accepts_it(tmp_path: Path) -> None:
 
 def test_registers_follow_the_depth() -> None:
     deep, shallow = CASE["relu_deep"].stage, CASE["relu_shallow"].stage
+    assert isinstance(deep, DenseNumbersStage) and isinstance(shallow, DenseNumbersStage)
     assert deep.latency > 4 > shallow.latency == 1
 
 

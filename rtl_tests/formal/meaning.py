@@ -74,10 +74,11 @@ def meaning(stage: Stage) -> Meaning | None:
     """What the stage means, or None where there is no formula for it here."""
     match stage:
         case GatherStage():
-            return _moved(stage, stage.op.run(_numbers(stage.source)))
+            return _moved(stage, stage.op.run(_numbers(stage.source)).astype(np.int64))
         case WindowStage():
-            op = replace(stage.op, groups=stage.groups)
-            return _moved(stage, op.run(_numbers(stage.source).reshape(1, *stage.shape)))
+            slid = replace(stage.op, groups=stage.groups)
+            frame = _numbers(stage.source).reshape(1, *stage.shape)
+            return _moved(stage, slid.run(frame).astype(np.int64))
         case ConcatStage():
             return _in_turn(stage)
     op = getattr(stage, "op", None)
