@@ -22,6 +22,7 @@ RESULTS = ROOT / "benchmarks/results/synthesis.json"
 NETWORKS: dict[str, tuple[str, dict[str, Any]]] = {
     "TFC_1W1A": ("examples/tfc/TFC_1W1A.onnx", {"cycles": 784}),
     "digits_2w2a": ("examples/digits/digits_2w2a.onnx", {"cycles": 64, "input_spec": "u5:1/16"}),
+    "kws_mlp_w3a3": ("../shared/models/kws_mlp_w3a3_QONNX.onnx", {}),
 }
 """File and options of the build."""
 

@@ -25,18 +25,9 @@ from gatesmith.rtl_tests.vectors import Port
 FRAMES = 5
 
 STEMS = (
-    *("coded_roms", "concat", "decide", "dense", "dense_many", "dense_numbers"),
-    *(
-        "dense_skip",
-        "dense_sparse",
-        "dense_unrolled",
-        "depthwise",
-        "fork",
-        "gather",
-        "int_layer_norm",
-        "int_softmax",
-        "join",
-    ),
+    *("coded_roms", "concat", "decide", "dense", "dense_many", "dense_numbers", "dense_packed"),
+    *("dense_skip", "dense_sparse", "dense_unrolled", "depthwise", "fork", "gather"),
+    *("int_layer_norm", "int_softmax", "join"),
     *("max_pool", "product", "reduce", "requantize", "select", "table", "threshold", "top_k"),
     *("truth_rows", "width_converter", "window", "window_parallel"),
 )
