@@ -1,7 +1,7 @@
 """The cost model against Yosys: synthesise, fit, predict, and write docs/costs.md.
 
     python benchmarks/costs.py            everything that is missing, then --fit and --page
-    python benchmarks/costs.py --fit      coefficients only, from what was synthesised
+    python benchmarks/costs.py --fit      coefficients from what was synthesised, and the page
     python benchmarks/costs.py --page     predictions and the page only
     python benchmarks/costs.py --again    synthesise all again (what is in the cache takes no time)
     ... --only NAME                       only this design, or this group of blocks
@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,8 +51,8 @@ def main() -> None:
     planned = plan_all(found)
     if not asked.page:
         cost_fit.fit(stages_to_fit(found, planned))
-        # The coefficients are constants of the running program: predictions need another.
-        print("coefficients are written; now run it with --page")
+        # The coefficients are constants of the running program: predictions need a new one.
+        subprocess.run([sys.executable, __file__, "--page"], check=True)
         return
     predict(found, planned)
     write(found)
