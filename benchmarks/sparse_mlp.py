@@ -11,6 +11,7 @@ The file has the form of benchmarks/unrolled.py's workloads: X, W*, B*, S and th
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,7 @@ def trained(zeros: float) -> tuple[dict[str, NDArray[np.int64]], float]:
     x, labels = torch.tensor(pooled, dtype=torch.float32), torch.tensor(digits.target)
     torch.manual_seed(SEED)
     held = torch.arange(len(x)) % 5 == 0
-    weights = [torch.randn(a, b) * 9 * (16 / a) ** 0.25 for a, b in zip(SIZES, SIZES[1:])]
+    weights = [torch.randn(a, b) * 9 * (16 / a) ** 0.25 for a, b in pairwise(SIZES)]
     biases = [torch.zeros(b) for b in SIZES[1:]]
     masks = [torch.ones_like(w) for w in weights]
     for parameter in (*weights, *biases):

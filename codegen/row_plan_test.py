@@ -64,7 +64,7 @@ def test_a_heap_of_64_numbers_takes_few_luts_and_stages() -> None:
     for number in range(64):
         heap.add_number([Bit(f"x[{6 * number + i}]") for i in range(6)], number % 4)
 
-    bits = compress(heap, wiring, 16, planner=lambda arrivals, columns: row_plan(arrivals, columns))
+    bits = compress(heap, wiring, 16, planner=row_plan)
 
     lut = sum(line.lut for line in wiring.lines)
     assert (64 * 6 - 13) / lut > 1.5
