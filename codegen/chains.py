@@ -59,11 +59,13 @@ class Window:
 
     @property
     def lut(self) -> int:
-        """LUTs: none for a slot that only passes one wire."""
+        """LUTs: none for a slot that only passes its plain wire.
+
+        A single wire without a plain one beside it is inverted, else it would be the plain one.
+        """
         below = luts = 0
-        for weight, (count, plain) in enumerate(zip(self.wires, self.plain, strict=True)):
-            carried = below >= 1 << weight
-            luts += carried or count > 1 or (count == 1 and plain)
+        for weight, count in enumerate(self.wires):
+            luts += count > 0 or below >= 1 << weight
             below += count << weight
         return luts
 
