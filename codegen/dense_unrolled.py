@@ -1,8 +1,7 @@
 """Hardware of Dense with weights that are wires: one vector a cycle, a zero weight is nothing.
 
-PE is all outputs and SIMD all inputs. Each output is a sum of signed powers of two times inputs
-(codegen/signed_digits.py, codegen/constant_rows.py), a balanced tree of adders of exact widths with
-registers in between (codegen/sums.py): no memory, no multiplier, no DSP block.
+PE is all outputs and SIMD all inputs: no memory, no multiplier, no DSP block. Inputs of several
+bits, or weights of several magnitudes, are a stage of their own (codegen/dense_numbers.py).
 
 Single bits times weights of one magnitude (bipolar, ternary) share sums between outputs and are
 added by compressor trees (codegen/unrolled_bits.py); a Threshold of one step behind such a layer is

@@ -9,6 +9,7 @@ from gatesmith.codegen.matrix_unit import Fold
 from gatesmith.codegen.plan import check_target, plan
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
+from gatesmith.codegen.wish import Wish
 from gatesmith.errors import UserError
 from gatesmith.ir import BIPOLAR, Array, Graph, IntType, Node, TensorType
 from gatesmith.ops.dense import Dense
@@ -136,3 +137,31 @@ def test_too_large_a_design_is_refused_before_it_is_written() -> None:
         plan(Graph((dense,)), {dense: Fold(2048, 2048)}, "net")
 
     assert raised.value.code == "codegen.too-large"
+
+
+def test_unrolled_layers_follow_each_other_and_requantize_themselves() -> None:
+    rng = np.random.default_rng(0)
+    node = Node("x", Input(TensorType((6,), IntType(0, 63))))
+    for number, mul in enumerate((1, 2, 3, 1, 1, 1, 1, 1)):
+        weights = Array(rng.integers(-7, 8, (6, 6)))
+        node = Node(f"d{number}", Dense(weights, IntType(-7, 7)), (node,))
+        op = Requantize(Array([mul]), Array([5]), 4, IntType(0, 63))
+        node = Node(f"r{number}", op, (node,))
+    graph = Graph((node,))
+
+    result = plan(graph, choose_folds(graph, Target(1, {"*": Wish(unit="unrolled")})), "net")
+
+    assert [(stage.name, stage.node) for stage in result.stages] == [
+        ("d0", "r0"),
+        ("d1", "r1"),
+        ("d2", "d2"),  # times 3 is a stage of its own
+        ("r2", "r2"),
+        ("r2_skid", "r2"),
+        ("d3", "r3"),
+        ("d4", "r4"),
+        ("d5", "r5"),
+        ("d6", "r6"),
+        ("d6_skid", "r6"),  # four in a row
+        ("d7", "r7"),
+        ("d7_skid", "r7"),
+    ]

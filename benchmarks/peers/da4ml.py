@@ -53,8 +53,8 @@ for cutoff in cutoffs:
 VerilogModel(pipeline, "da", out).write()
 seconds = time.process_time() - started
 equal = np.array_equal(comb.predict(data["X"].astype(np.float64)), data["Y"])
-print(json.dumps({"equal": bool(equal), "cost_estimate": float(comb.cost), "cutoff": cutoff,
-                  "stages": len(pipeline.solutions), "cpu_seconds": round(seconds, 1)}))
+found = {"equal": bool(equal), "cost_estimate": float(comb.cost), "cutoff": cutoff}
+print(json.dumps(found | {"stages": len(pipeline.solutions), "cpu_seconds": round(seconds, 1)}))
 """
 
 YOSYS = """
