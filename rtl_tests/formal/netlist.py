@@ -20,6 +20,8 @@ from gatesmith.synthesis import process, store
 from gatesmith.synthesis.yosys import YOSYS
 
 RESET = ("$sdff", "$sdffe", "$sdffce", "$adff", "$adffe", "$aldff", "$aldffe", "$dffsr")
+SETS = ("ALOAD", "SET", "CLR")
+REGISTERS = ("$dff", "$sdff", "$adff", "$aldff", "$sr", "$mem")
 PASSES = ("proc", "flatten", "opt_clean", "memory_collect", "opt_dff", "opt_clean")
 
 
@@ -80,7 +82,45 @@ def data_registers_reset(module: Mapping[str, Any], data: Iterable[str]) -> list
             fresh = [bit for bit in drives[name] if bit not in seen]
             seen.update(fresh)
             waiting += fresh
-    wrong = {name for name in reached if module["cells"][name]["type"] in RESET}
+    wrong = {name for name in reached if _reset_by(module, name, "rst")}
     outputs = {bit for name in wrong for bit in drives[name]}
     return sorted(n for n, net in module["netnames"].items()
                   if not net["hide_name"] and outputs & set(net["bits"]))  # fmt: skip
+
+
+def _reset_by(module: Mapping[str, Any], name: str, reset: str) -> bool:
+    """Whether a register is reset by something that ``reset`` reaches through logic alone.
+
+    Yosys also takes a choice between data and a constant for a reset, by whatever chooses.
+    """
+    cells = module["cells"]
+    if cells[name]["type"] not in RESET:
+        return False
+    driver = {
+        bit: cell
+        for cell in cells.values()
+        if not cell["type"].startswith(REGISTERS)
+        for port, bits in cell["connections"].items()
+        if cell["port_directions"][port] == "output"
+        for bit in bits
+    }
+    source = set(module["ports"][reset]["bits"])
+    ports = cells[name]["connections"].items()
+    waiting = [b for port, bits in ports if port.endswith("RST") or port in SETS for b in bits]
+    seen = set(waiting)
+    while waiting:
+        bit = waiting.pop()
+        if bit in source:
+            return True
+        cell = driver.get(bit)
+        if cell is not None:
+            ins = (
+                other
+                for port, bits in cell["connections"].items()
+                if cell["port_directions"][port] == "input"
+                for other in bits
+            )
+            fresh = [other for other in ins if other not in seen]
+            seen.update(fresh)
+            waiting += fresh
+    return False
