@@ -17,10 +17,10 @@ COUNT = re.compile(r"count_(\d+?)(?:_(\d+))?\((.*)\)$")
 def value_of(text: str, wires: dict[str, int]) -> tuple[int, int]:
     """Value and bits of an expression of Wiring."""
     text = text.strip()
-    if " + " in text:
-        parts = [value_of(part, wires) for part in text.split(" + ")]
-        bits = max(bits for _, bits in parts)
-        return sum(value for value, _ in parts) % (1 << bits), bits
+    if " - " in text:
+        (left, wide), (right, narrow) = (value_of(part, wires) for part in text.split(" - "))
+        bits = max(wide, narrow)
+        return (left - right) % (1 << bits), bits
     if text.startswith("{"):
         total = bits = 0
         for part in split(text[1:-1]):
@@ -36,7 +36,8 @@ def value_of(text: str, wires: dict[str, int]) -> tuple[int, int]:
                 place += 1
         return total, len(counts)
     if text.startswith("~"):
-        return 1 - value_of(text[1:], wires)[0], 1
+        value, bits = value_of(text[1:], wires)
+        return (1 << bits) - 1 - value, bits
     if text.startswith("1'b"):
         return int(text[3:]), 1
     name, _, index = text.partition("[")
