@@ -69,7 +69,7 @@ def commands(nets: Path, data: Path, model: Path, folder: Path) -> dict[str, tup
         "quantize": ("quantize", f"{nets / SPARSE}", "-o", f"{nets / TERNARY}", *sets, *QUANTIZE),
         "build": ("build", f"{model}", "-o", f"{folder}", "--input", "u8:1/255", *CYCLES, *folds),
         "verify": ("verify", f"{folder}", "--data", test[0], "--labels", test[1]),
-        "synth": ("synth", f"{folder}", "--device", "xcup"),
+        "synth": ("synth", f"{folder}", "--device", "xcup", "--no-stages"),
     }
 
 
@@ -112,16 +112,12 @@ def run(step: str, words: tuple[str, ...], found: dict[str, Any]) -> None:
     said, load = gatesmith(step, words)
     found[step] = kept(step, said) | {"load": load}
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-    print(step, {key: value for key, value in found[step].items() if key != "stages"}, flush=True)
+    print(step, found[step], flush=True)
 
 
 def kept(step: str, said: dict[str, Any]) -> dict[str, Any]:
     """What of a command's JSON goes into the results."""
-    result = {key: said[key] for key in (*KEPT[step], "seconds") if key in said}
-    if step == "synth":
-        keys = ("name", "kind", "lut", "lut_predicted", "ff")
-        result["stages"] = [{key: stage[key] for key in keys} for stage in said["stages"] or ()]
-    return result
+    return {key: said[key] for key in (*KEPT[step], "seconds") if key in said}
 
 
 if __name__ == "__main__":
