@@ -55,7 +55,7 @@ def page(found: Mapping[str, list[dict[str, Any]]]) -> None:
         "",
         "## Verdicts",
         "",
-        f"{len(entries)} properties of {len(names)} instances: {told}.",
+        f"{len(entries)} properties of {len(found)} of {len(names)} instances: {told}.",
     ]
     if missing := [name for name in names if name not in found]:
         lines += [f"Not yet run: {'; '.join(missing)}."]
