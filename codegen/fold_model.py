@@ -33,6 +33,7 @@ from gatesmith.codegen.wish import Wish
 from gatesmith.ir import Graph, Node
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.input import Input
+from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
 
@@ -173,9 +174,9 @@ class Memory:
             wish = self.wishes.get(node, Wish())
             behind = self.behind(node)
             op = None if behind is None else behind.op
-            threshold = op if isinstance(op, Threshold) else None
+            joins = op if isinstance(op, Threshold | Requantize) else None
             self._options[key] = Options(
-                node, cycles, wish, together, unrolled=self.unrolled, behind=threshold
+                node, cycles, wish, together, unrolled=self.unrolled, behind=joins
             )
         return self._options[key]
 
@@ -246,9 +247,10 @@ class Memory:
         return _kept(model, writes, outs)
 
     def behind(self, node: Node) -> Node | None:
-        """The Threshold that alone reads a layer."""
+        """The Threshold or Requantize that alone reads a layer."""
         reader = self.readers.get(node) if self.users[node] == 1 else None
-        return reader if reader is not None and isinstance(reader.op, Threshold) else None
+        found = reader is not None and isinstance(reader.op, Threshold | Requantize)
+        return reader if found else None
 
     def _other(self, model: Model, node: Node, sources: Sequence[_Where]) -> _Where:
         """A node's stages for every choice of the variables that its streams hang on."""

@@ -18,13 +18,15 @@ from gatesmith.codegen.dense_unrolled import UNROLLED
 from gatesmith.codegen.lane_costs import RESOURCES, Amounts, amounts
 from gatesmith.codegen.layers import is_masked
 from gatesmith.codegen.matrix_unit import Fold, Layer, Naming
-from gatesmith.codegen.matrix_units import UNITS, layer_of
+from gatesmith.codegen.matrix_units import UNITS, layer_of, with_requantize, with_threshold
 from gatesmith.codegen.min_sum import Table
 from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.truth_rows import TRUTH
 from gatesmith.codegen.unrolled_rows import digit_total
 from gatesmith.codegen.wish import Wish
 from gatesmith.ir import Node
 from gatesmith.ops.dense import Dense
+from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
 
 MAX_WIDTH = 1 << 16
@@ -75,7 +77,7 @@ class Out(NamedTuple):
 
     Attributes:
         lanes: Of the sink.
-        joined: Whether that is the result of the Threshold behind it.
+        joined: Whether that is the result of what is behind it.
     """
 
     lanes: int
@@ -89,7 +91,7 @@ class Options:
         folds: The ways.
         lanes_in: Lanes of the source that occur, rising.
         outs: What the sink may be, rising.
-        behind: A Threshold that alone reads the sums; a stage may compare them itself.
+        behind: A Threshold or Requantize that alone reads the sums; a stage may do it itself.
         cycles: Of each, a frame.
         amounts: What each takes, (folds, RESOURCES); not a number where it was not looked at.
         known: Whether that is what it takes; else a lower bound.
@@ -104,7 +106,7 @@ class Options:
         together: int,
         *,
         unrolled: bool,
-        behind: Threshold | None = None,
+        behind: Threshold | Requantize | None = None,
     ) -> None:
         self.behind = behind
         self.node, self.layer, self.together = node, layer_of(node, cycles), together
@@ -178,16 +180,18 @@ class Options:
         return self._joined(made) or made
 
     def _joined(self, stage: Stage) -> Stage | None:
-        """The stage with the Threshold behind it in it, where it has a way for that."""
-        join = getattr(stage, "with_threshold", None)
-        if join is None or self.behind is None:
-            return None
-        whole: Stage | None = join(self.behind)
-        return whole
+        """The stage with what is behind it in it, where it has a way for that."""
+        match self.behind:
+            case Threshold():
+                return with_threshold(stage, self.behind)
+            case Requantize():
+                return with_requantize(stage, self.behind)
+            case _:
+                return None
 
     def _joins(self, fold: Fold) -> bool:
-        """Whether the stage of a way compares its sums itself."""
-        return fold.unit == UNROLLED and self._joined(self.stage(fold)) is not None
+        """Whether the stage of a way compares or scales its sums itself."""
+        return fold.unit in (UNROLLED, TRUTH) and self._joined(self.stage(fold)) is not None
 
     def _narrow(self, fold: Fold, bits: int) -> bool:
         lanes = UNITS[fold.unit].lanes(self.layer, fold)
