@@ -18,7 +18,7 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fold_model import Choice, Memory
 from gatesmith.codegen.gather import granularity
 from gatesmith.codegen.lane_costs import RESOURCES
-from gatesmith.codegen.matrix_unit import Fold, Naming
+from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
 from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
@@ -28,6 +28,7 @@ from gatesmith.ir import Graph, Node
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.depthwise import Depthwise
 from gatesmith.ops.gather import Gather
+from gatesmith.ops.input import Input
 from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
@@ -54,6 +55,7 @@ class Target:
         limits: Most of resources (those of lane_costs.RESOURCES); None for no limit. Without any
             other target the fastest design within them is wanted.
         latency: Most cycles from the first beat of a frame in to its last one out.
+        input_lanes: Elements in a beat of every input; None: as few as do not slow the design down.
     """
 
     cycles: int | None = None
@@ -62,6 +64,7 @@ class Target:
     unrolled: bool = False
     limits: Mapping[str, int] | None = None
     latency: int | None = None
+    input_lanes: int | None = None
 
     @property
     def fastest(self) -> bool:
@@ -114,7 +117,23 @@ def memory_of(graph: Graph, target: Target, cycles: int, errors: list[UserError]
     """What the search looks at; wishes that cannot be go to ``errors``."""
     layers = [node for node in graph if isinstance(node.op, Dense)]
     wishes = wished(layers, target.by_hand, cycles, errors)
-    return Memory(graph, wishes, unrolled=target.unrolled)
+    lanes = target.input_lanes
+    if lanes is not None:
+        odd = [n for n in graph if isinstance(n.op, Input) and n.type.size % lanes]
+        errors += [_odd_lanes(node, lanes) for node in odd]
+        lanes = None if odd else lanes
+    return Memory(graph, wishes, unrolled=target.unrolled, lanes=lanes)
+
+
+def _odd_lanes(node: Node, lanes: int) -> UserError:
+    size = node.type.size
+    return UserError(
+        "codegen.input-lanes",
+        f"{lanes} elements a beat do not divide a frame",
+        where=f'--input-lanes {lanes}, input "{node.name}"',
+        why=f"a frame has {size:,} elements, and every beat carries as many of them",
+        fix=(f"one of {', '.join(map(str, divisors(size)))}", "leave --input-lanes out"),
+    )
 
 
 def out_of_reach(memory: Memory, cycles: int, target: Target) -> list[UserError]:

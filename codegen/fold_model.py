@@ -148,13 +148,19 @@ class Memory:
         graph: The integer graph.
         wishes: What the user wishes for layers.
         unrolled: Whether layers may be unrolled unasked.
+        lanes: Of every input; None takes the fewest that do not slow the design down.
         dense: The layers that are folded.
     """
 
     def __init__(
-        self, graph: Graph, wishes: Mapping[Node, Wish], *, unrolled: bool = False
+        self,
+        graph: Graph,
+        wishes: Mapping[Node, Wish],
+        *,
+        unrolled: bool = False,
+        lanes: int | None = None,
     ) -> None:
-        self.graph, self.wishes, self.unrolled = graph, wishes, unrolled
+        self.graph, self.wishes, self.unrolled, self.lanes = graph, wishes, unrolled, lanes
         self.nodes, self.users = list(graph), graph.users()
         self.readers = {arg: node for node in self.nodes for arg in node.args}
         self.points = {node: turning_points(node) for node in self.nodes}
@@ -208,13 +214,13 @@ class Memory:
         t = node.type
 
         def entered(first: int | None) -> Placed:
-            lanes = input_lanes(t, first, model.cycles)
+            lanes = self.lanes or input_lanes(t, first, model.cycles)
             channels, vectors = (t.channels, t.vectors) if t.channels % lanes == 0 else (t.size, 1)
             stream = Stream(t.int_elem, channels, vectors, lanes)
             found = lane_costs.given(node, stream, self.users[node], registered=True)
             return Placed(found.amounts, max(found.interval, stream.beats), found.out)
 
-        if not self.dense:
+        if not self.dense or self.lanes is not None:
             return _kept(model, None, [entered(None)])
         (variable, _), options = model.layers[self.dense[0]]
         return _kept(model, variable, [entered(lanes) for lanes in options.lanes_in])

@@ -15,7 +15,8 @@ from gatesmith.codegen.plan import plan
 from gatesmith.errors import UserError
 from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Graph
+from gatesmith.ir import Graph, Node
+from gatesmith.ops.input import Input
 from gatesmith.pipeline import to_integers
 from gatesmith.rtl_tests.branching_networks import (
     fire,
@@ -89,6 +90,25 @@ def test_random_perceptrons_unrolled_layers_among_them(
     except UserError:
         pytest.skip("no integer form")
     assert check(graph, seed, unrolled=True)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+def test_lanes_of_the_input_as_asked(lanes: int, tmp_path: Path) -> None:
+    graph = integer(vgg_two_bits(dyadic=True).model, tmp_path, vgg_two_bits(dyadic=True).spec)
+    lanes *= graph_input(graph).type.channels
+    cycles = graph_input(graph).type.size * 64
+    choice = Memory(graph, {}, lanes=lanes).model(cycles).choose(PRICES)
+    assert choice is not None
+
+    folds = {node: taken.fold for node, taken in choice.taken.items()}
+    design = plan(graph, folds, "net", cycles, lanes)
+    assert design.inputs[0].stream.lanes == lanes
+    total = sum((s.cost() for s in design if not isinstance(s, FifoStage)), Cost())
+    assert (choice.of("lut"), choice.of("ff")) == (total.lut, total.ff)
+
+
+def graph_input(graph: Graph) -> Node:
+    return next(node for node in graph if isinstance(node.op, Input))
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -181,8 +181,12 @@ def repeated(params: Array, times: int) -> Array:
     return Array(np.concatenate([params.data] * times))
 
 
-def lanes_in(graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int) -> int:
+def lanes_in(
+    graph: Graph, node: Node, folds: Mapping[Node, Fold], cycles: int, wished: int | None = None
+) -> int:
     """Lanes of an input stream of a graph with these folds; see :func:`input_lanes`."""
+    if wished is not None:
+        return wished
     lanes = (UNITS[folds[n].unit].lanes(layer_of(n, cycles), folds[n]) for n in graph if n in folds)
     return input_lanes(node.type, next(lanes, None), cycles)
 

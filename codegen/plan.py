@@ -39,6 +39,7 @@ def plan(
     folds: Mapping[Node, Fold],
     name: str,
     cycles: int | None = None,
+    lanes: int | None = None,
 ) -> Design:
     """The design of an integer graph.
 
@@ -47,6 +48,7 @@ def plan(
         folds: Of every matrix-vector unit.
         name: Of the top module.
         cycles: Most cycles a frame that a stage should take; None takes what the folds give.
+        lanes: Of every input; None takes the fewest that do not slow the design down.
 
     Errors: ``codegen.too-wide``, ``codegen.too-large``.
     """
@@ -56,7 +58,7 @@ def plan(
     builder = Builder(graph, folds, cycles, name)
     for node in graph:
         if isinstance(node.op, Input):
-            builder.enter(node, lanes_in(graph, node, folds, cycles))
+            builder.enter(node, lanes_in(graph, node, folds, cycles, lanes))
         else:
             LAYERS[type(node.op)](builder, node)
     outputs = []

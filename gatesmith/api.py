@@ -45,6 +45,7 @@ def build(
     unroll: str | Sequence[str] = (),
     fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
     input_spec: str | None = None,
+    input_lanes: int | None = None,
     exit_at: str | None = None,
     report: Path | None = None,
     dump_ir: tuple[str, ...] = (),
@@ -65,6 +66,7 @@ def build(
         unroll: Layers whose weights become wires: names, with ``*``, or ``all``.
         fold: By layer, (PE, SIMD) or a text as behind ``--fold LAYER=``.
         input_spec: What the codes of the input stand for.
+        input_lanes: Elements in a beat of every input; by default as few as do not slow it down.
         exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
             best score is ahead of the second by more.
         report: Page to write, with the trade-off curve.
@@ -83,6 +85,7 @@ def build(
         budget=budget,
         unroll=unrolled,
         fold=wishes,
+        input_lanes=input_lanes,
     )
     target = wanted.target()
     spec = None if input_spec is None else InputSpec.parse(input_spec)
@@ -103,6 +106,7 @@ def build(
         "unroll": list(unrolled) or None,
         "fold": {name: str(wish) for name, wish in sorted(wishes.items())} or None,
         "input": input_spec,
+        "input_lanes": input_lanes,
         "exit": exit_at,
     }
     searched = target.limits is not None or target.latency is not None

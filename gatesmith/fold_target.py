@@ -42,6 +42,7 @@ class Wanted:
         budget: Most of each resource, as text.
         unroll: Layers that are unrolled: names, with ``*`` and ``?``, or ``all``.
         fold: Wishes by layer.
+        input_lanes: Elements in a beat of every input.
     """
 
     cycles: int | None = None
@@ -52,6 +53,7 @@ class Wanted:
     budget: str | None = None
     unroll: Sequence[str] = ()
     fold: Mapping[str, Wish] | None = None
+    input_lanes: int | None = None
 
     def check(self) -> None:
         """Options that contradict each other, or say nothing alone.
@@ -73,6 +75,7 @@ class Wanted:
         if not timed and self.clock_mhz is not None and self.device is self.budget is None:
             errors.append(_half("--clock-mhz", "--fps or --latency-us"))
         numbers = {"--fps": self.fps, "--clock-mhz": self.clock_mhz}
+        numbers["--input-lanes"] = self.input_lanes
         for option, value in {**numbers, "--latency-us": self.latency_us}.items():
             if value is not None and not 0 < value < float("inf"):
                 errors.append(_not_positive(option, value))
@@ -108,6 +111,7 @@ class Wanted:
             unrolled=True,
             limits=limits or None,
             latency=latency,
+            input_lanes=self.input_lanes,
         )
 
     def _speed(self) -> tuple[int | None, list[str]]:

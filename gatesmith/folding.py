@@ -112,7 +112,7 @@ class Folder:
     def planned(self, choice: Choice) -> Design:
         """The same before FIFOs have their depths."""
         folds = {node: taken.fold for node, taken in choice.taken.items()}
-        return plan(self.graph, folds, self.name, choice.cycles)
+        return plan(self.graph, folds, self.name, choice.cycles, self.target.input_lanes)
 
     # ---- limits ---------------------------------------------------------------------------------
 

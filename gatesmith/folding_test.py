@@ -178,3 +178,20 @@ def test_a_fold_by_hand_stays_and_has_no_next_step() -> None:
 
     assert told["faster"] is None
     assert (told["layers"][0]["pe"], told["layers"][0]["simd"]) == (2, 3)
+
+
+def test_a_wider_input_makes_the_latency_shorter() -> None:
+    graph, hand = network(64, 64), {"d0": Wish(8, 8)}
+    narrow, wide = fold(graph, by_hand=hand), fold(graph, by_hand=hand, input_lanes=8)
+
+    assert narrow.design.inputs[0].stream.lanes == 1
+    assert wide.design.inputs[0].stream.lanes == 8
+    assert wide.design.interval == narrow.design.interval == 64
+    assert wide.design.latency < narrow.design.latency - 40
+
+
+def test_lanes_that_do_not_divide_a_frame_are_refused() -> None:
+    with pytest.raises(UserError, match="5 elements a beat do not divide a frame") as refused:
+        fold(network(12, 6), input_lanes=5)
+    assert refused.value.code == "codegen.input-lanes"
+    assert "1, 2, 3, 4, 6, 12" in str(refused.value)

@@ -14,7 +14,7 @@ from gatesmith.pipeline import compile_model, dumper
 from gatesmith.quant.with_exit import Exit
 from gatesmith.rtl_tests.verify import read_build
 
-SPEEDS = ("cycles", "fps", "clock_mhz", "latency_us", "device", "budget")
+SPEEDS = ("cycles", "fps", "clock_mhz", "latency_us", "device", "budget", "input_lanes")
 BUILT_WITH = (*SPEEDS, "unroll", "fold", "input", "exit")
 """Options in build.json from which the design is made again."""
 

@@ -88,6 +88,17 @@ DumpIr = Annotated[
 ]
 
 
+InputLanes = Annotated[
+    int | None,
+    typer.Option(
+        "--input-lanes",
+        min=1,
+        metavar="N",
+        help="Elements in a beat of the input; by default as few as do not slow the core down.",
+    ),
+]
+
+
 def build(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="ONNX or QONNX file.")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write.")],
@@ -100,6 +111,7 @@ def build(
     unroll: Unroll = None,
     fold: Fold = None,
     input_spec: InputSpec = None,
+    input_lanes: InputLanes = None,
     exit_at: ExitAt = None,
     report: Report = None,
     dump_ir: DumpIr = None,
@@ -120,6 +132,7 @@ def build(
         budget=budget,
         unroll=unroll or (),
         fold=folds,
+        input_lanes=input_lanes,
     ).check()
 
     with only_json(as_json), progress(hidden=as_json) as show:
@@ -135,6 +148,7 @@ def build(
             unroll=tuple(unroll or ()),
             fold=folds or None,
             input_spec=input_spec,
+            input_lanes=input_lanes,
             exit_at=exit_at,
             report=report,
             dump_ir=tuple(dump_ir or ()),
