@@ -355,9 +355,8 @@ def prove(
     from gatesmith.rtl_tests.formal.run import prove as run
 
     if folder is None:
-        found, skipped = blocks.shipped(), []
-    else:
-        found, skipped = built.blocks(_design_of(folder), folder)
+        return run(blocks.shipped(), progress, only=only, timeout=timeout, traces=traces)
+    found, skipped = built.blocks(_design_of(folder), folder)
     return run(found, progress, only=only, timeout=timeout, traces=traces, skipped=skipped)
 
 

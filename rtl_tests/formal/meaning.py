@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gatesmith.codegen.concat import ConcatStage
 from gatesmith.codegen.gather import GatherStage
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.window import WindowStage
-from gatesmith.ir import Array, Ints
+from gatesmith.ir import Array, Ints, Values
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.join import Join
 from gatesmith.ops.product import Product
@@ -76,11 +77,11 @@ def meaning(stage: Stage) -> Meaning | None:
         case GatherStage():
             return _moved(stage, stage.op.run(_numbers(stage.source)))
         case WindowStage():
-            op = replace(stage.op, groups=stage.groups)
-            return _moved(stage, op.run(_numbers(stage.source).reshape(1, *stage.shape)))
+            window = replace(stage.op, groups=stage.groups)
+            return _moved(stage, window.run(_numbers(stage.source).reshape(1, *stage.shape)))
         case ConcatStage():
             return _in_turn(stage)
-    op = getattr(stage, "op", None)
+    op: Any = getattr(stage, "op", None)
     match op:
         case Requantize():
             return _each(stage, lambda c: _shifted(_affine(op, c), op, op.out.lo, op.out.hi))
@@ -124,9 +125,9 @@ def _numbers(source: Stream) -> Ints:
     return FAR + np.arange(source.channels * source.vectors, dtype=np.int64)[None, :]
 
 
-def _moved(stage: Stage, result: Ints) -> Meaning:
+def _moved(stage: Stage, result: Values) -> Meaning:
     picks = []
-    for k, value in enumerate(result.reshape(-1).tolist()):
+    for k, value in enumerate(result.astype(np.int64).reshape(-1).tolist()):
         at = divmod(k, stage.sink.lanes)
         if value < FAR // 2:
             picks.append(Pick(*at, (), f"want = {value};"))
