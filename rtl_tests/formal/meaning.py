@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from gatesmith.codegen.concat import ConcatStage
 from gatesmith.codegen.gather import GatherStage
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.window import WindowStage
-from gatesmith.ir import Array, Ints
+from gatesmith.ir import Array, Ints, Values
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.join import Join
 from gatesmith.ops.product import Product
@@ -81,7 +82,7 @@ def meaning(stage: Stage) -> Meaning | None:
             return _moved(stage, slid.run(frame).astype(np.int64))
         case ConcatStage():
             return _in_turn(stage)
-    op = getattr(stage, "op", None)
+    op: Any = getattr(stage, "op", None)
     match op:
         case Requantize():
             return _each(stage, lambda c: _shifted(_affine(op, c), op, op.out.lo, op.out.hi))
@@ -125,9 +126,9 @@ def _numbers(source: Stream) -> Ints:
     return FAR + np.arange(source.channels * source.vectors, dtype=np.int64)[None, :]
 
 
-def _moved(stage: Stage, result: Ints) -> Meaning:
+def _moved(stage: Stage, result: Values) -> Meaning:
     picks = []
-    for k, value in enumerate(result.reshape(-1).tolist()):
+    for k, value in enumerate(result.astype(np.int64).reshape(-1).tolist()):
         at = divmod(k, stage.sink.lanes)
         if value < FAR // 2:
             picks.append(Pick(*at, (), f"want = {value};"))
