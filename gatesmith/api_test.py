@@ -52,6 +52,7 @@ def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
         "unroll": None,
         "fold": None,
         "input": INPUT,
+        "input_lanes": None,
         "exit": None,
     }
     assert set(content["files"]) == set(files(tmp_path / "b")) - {"build.json"}

@@ -140,6 +140,7 @@ def test_build_hands_over_every_option(
             "unroll": ("fc2",),
             "fold": None,
             "input_spec": "u8:1/255",
+            "input_lanes": None,
             "exit_at": None,
             "report": None,
             "dump_ir": ("after=lower",),
