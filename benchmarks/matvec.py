@@ -5,7 +5,8 @@
 The weights and inputs of ../shared/bench/w4_8.npz and w4_4.npz. Each layer is built from an ONNX
 file, all inputs run through the RTL in Verilator and have to give Y, and ``gatesmith synth``
 counts, stages not apart; without DSP blocks it is placed on ECP5 too, whose blocks are too narrow
-for packed products. The input has 16 elements a beat, as FINN's. Writes benchmarks/results/matvec.json after every run.
+for packed products. The input has 16 elements a beat, as FINN's. Writes
+benchmarks/results/matvec.json after every run.
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ def one(name: str, device: str, jobs: int | None) -> dict[str, Any]:
         onnx.save(model(data["W"]), place / "layer.onnx")
         np.savez(place / "x.npz", x=data["X"].astype(np.int8))
         fold = {"layer": f"16,16,{word}"}
-        gatesmith.build(place / "layer.onnx", place / "build", fold=fold, input_spec=spec, input_lanes=16)
+        gatesmith.build(
+            place / "layer.onnx", place / "build", fold=fold, input_spec=spec, input_lanes=16
+        )
         graph = load(place / "build" / "ir" / "integer")
         entry = next(node for node in graph if isinstance(node.op, Input))
         (output,) = graph.outputs

@@ -17,6 +17,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper
 
+from gatesmith.cpu_gpu_baselines.exact_integers import exact
 from gatesmith.cpu_gpu_baselines.standard_onnx import shapes, to_standard, varying
 from gatesmith.errors import UserError
 
@@ -134,7 +135,7 @@ def _onnxruntime(model: ModelProto) -> tuple[str, _Run]:
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    data, providers = model.SerializeToString(), ["CPUExecutionProvider"]
+    data, providers = exact(model).SerializeToString(), ["CPUExecutionProvider"]
     session = ort.InferenceSession(data, options, providers=providers)
     names = [value.name for value in model.graph.output]
 

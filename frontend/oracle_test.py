@@ -12,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
+from gatesmith.cpu_gpu_baselines.exact_integers import exact
 from gatesmith.frontend.importer import Imported
 from gatesmith.frontend.model_test import FRAMES, frames, load, run
 
@@ -29,7 +30,7 @@ def engines(proto: onnx.ModelProto, skip: str = "") -> list[Callable[[Feeds], An
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
-        data, providers = proto.SerializeToString(), ["CPUExecutionProvider"]
+        data, providers = exact(proto).SerializeToString(), ["CPUExecutionProvider"]
         session = onnxruntime.InferenceSession(data, options, providers=providers)
         found.append(lambda feeds: session.run(None, dict(feeds)))
     return found

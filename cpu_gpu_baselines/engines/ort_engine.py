@@ -24,6 +24,7 @@ from gatesmith.cpu_gpu_baselines.engines.engine import (
     Unavailable,
     first_of,
 )
+from gatesmith.cpu_gpu_baselines.exact_integers import saturates
 from gatesmith.cpu_gpu_baselines.standard_onnx import MOST_IR, to_standard
 from gatesmith.errors import UserError, UserErrors
 from gatesmith.frontend.to_onnx import to_onnx
@@ -140,6 +141,8 @@ class Session(Opened):
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+        if saturates():  # QDQ becomes 8-bit products only inside the session
+            options.add_session_config_entry("session.x64quantprecision", "1")
         if not integers:
             options.add_session_config_entry("session.disable_quant_qdq", "1")
         model.ir_version = min(model.ir_version, MOST_IR)
