@@ -1,6 +1,7 @@
 """The tables of the search against the plan: the same stages, to the last LUT."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -94,7 +95,9 @@ def test_random_perceptrons_unrolled_layers_among_them(
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])
 def test_lanes_of_the_input_as_asked(lanes: int, tmp_path: Path) -> None:
-    graph = integer(vgg_two_bits(dyadic=True).model, tmp_path, vgg_two_bits(dyadic=True).spec)
+    make: Any = vgg_two_bits
+    network: Network = make(dyadic=True)
+    graph = integer(network.model, tmp_path, network.spec)
     lanes *= graph_input(graph).type.channels
     cycles = graph_input(graph).type.size * 64
     choice = Memory(graph, {}, lanes=lanes).model(cycles).choose(PRICES)
