@@ -58,7 +58,7 @@ def quantized(graph: Graph, folder: Path, weights: str) -> Path:
 
 
 def folded(model: Path, folder: Path, fold: Mapping[str, str]) -> Built:
-    return build(model, folder, cycles=512, input_spec=INPUT, fold=fold)
+    return build(model, folder, input_spec=INPUT, fold=fold)
 
 
 def check(folder: Path, *, stall: bool = False) -> None:
@@ -74,8 +74,9 @@ def dense_stages(built: Built) -> Mapping[str, dict[str, object]]:
 
 
 def same_pace(plain: Built, coded: Built) -> None:
-    for key in ("interval", "latency"):
-        assert plain.content[key] == coded.content[key]
+    assert plain.content["interval"] == coded.content["interval"]
+    # Weights from block RAM are registered once more, weights that are computed are not.
+    assert 0 <= plain.content["latency"] - coded.content["latency"] <= 3
 
 
 def test_huffman_roms(tmp_path: Path) -> None:
