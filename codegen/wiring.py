@@ -92,7 +92,9 @@ class Wiring:
         if outputs > slots:
             a, b = (["1'b0", *side] for side in (a, b))
         bits = max(slots, outputs) + 1
-        name = self.line(f"{_joined(a)} - {{~{_joined(b)}, 1'b1}}", bits, lut=lut)
+        right = _joined(b)
+        right = f"{{{right}}}" if right.startswith("~") else right  # slang takes no ~~ in a row
+        name = self.line(f"{_joined(a)} - {{~{right}, 1'b1}}", bits, lut=lut)
         wires = [f"{name}[{i + 1}]" for i in range(outputs)]
         return [Bit(wire, time + 1, level) for wire in wires]
 
