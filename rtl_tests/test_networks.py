@@ -101,4 +101,5 @@ def test_tfc_on_all_of_mnist(name: str, right: int, tmp_path: Path) -> None:
 
     check(verdict, 10_000)
     assert verdict.top1 == right / 10_000  # that of the QONNX executor
+    assert verdict.interval is not None
     assert verdict.interval <= 64  # of folds of one price the search may take a faster one
