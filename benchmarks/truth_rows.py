@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
+from gatesmith.codegen.dense_unrolled import unrolled_stage
+from gatesmith.codegen.matrix_unit import Naming
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.truth_rows import TruthRowsStage
@@ -39,7 +40,7 @@ def row(kind: str, reads: int) -> dict[str, Any]:
         weight[rng.permutation(INPUTS)[:reads]] = drawn
     op = Dense(Array(weights), WEIGHTS[kind])
     x = Stream(BIPOLAR, INPUTS, 1, INPUTS)
-    sums = DenseUnrolledStage("sums", "sums", (), "sums", op, x)
+    sums = unrolled_stage(Naming("sums", "sums", (), "sums"), op, x)
     steps = Array(rng.integers(-most // 2, most // 2 + 1, (ROWS, 1)))
     threshold = Threshold(steps, BIPOLAR, Array([0]))
     behind = ThresholdStage("threshold", "threshold", (), "threshold", threshold, sums.sink)

@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
+from gatesmith.codegen.dense_unrolled import unrolled_stage
+from gatesmith.codegen.matrix_unit import Naming
 from gatesmith.codegen.stream import Stream
 from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType
 from gatesmith.ops.dense import Dense
@@ -51,7 +52,7 @@ def row(name: str, zeros: float) -> dict[str, Any]:
     kind, x, inputs, outputs = LAYERS[name]
     op = Dense(Array(weights(kind, inputs, outputs, zeros)), kind)
     stream = Stream(x, inputs, 1, inputs)
-    stage = DenseUnrolledStage("unrolled", "unrolled", (), "unrolled", op, stream)
+    stage = unrolled_stage(Naming("unrolled", "unrolled", (), "unrolled"), op, stream)
     found, predicted = measure(stage.files(), stage.module), stage.cost()
     return {
         "layer": name,

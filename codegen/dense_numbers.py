@@ -12,7 +12,7 @@ delay of ``depth`` chains, so fewer of them make it shorter and the latency long
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -20,14 +20,14 @@ import numpy as np
 from gatesmith.codegen import parts
 from gatesmith.codegen.bit_heap import Bit
 from gatesmith.codegen.cost import Cost
+from gatesmith.codegen.lines import Line
 from gatesmith.codegen.number_rows import NumberRows, share
 from gatesmith.codegen.render import render, sv_int
-from gatesmith.codegen.stream import Stage, Stream, Timing, Work
-from gatesmith.codegen.sums import Line
-from gatesmith.codegen.unrolled_rows import digit_total, distinct
+from gatesmith.codegen.stream import Stream
+from gatesmith.codegen.unrolled_rows import distinct
+from gatesmith.codegen.vector_stage import VectorStage
 from gatesmith.codegen.wiring import Wiring
 from gatesmith.ir import Array, Ints, IntType
-from gatesmith.ops.dense import Dense
 from gatesmith.ops.requantize import Requantize
 
 ZERO = Bit("1'b0")
@@ -172,31 +172,19 @@ def _joined(bits: list[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class DenseNumbersStage(Stage):
+class DenseNumbersStage(VectorStage):
     """templates/sv/dense_numbers.sv.j2 is given it under the name ``hw``.
 
     Attributes:
-        module: Name of the Verilog module, unique in the design.
-        op: The operator.
-        x: Source stream, a whole vector a beat.
         then: What is done to the sums here; None gives the sums.
         depth: Carry chains between two registers.
     """
 
-    module: str = field()  # no default: the property of the base class would become one
-    op: Dense
-    x: Stream
     then: Requantize | None = None
     depth: int = DEPTH
 
     def __post_init__(self) -> None:
-        if self.op.groups != 1:
-            raise ValueError(f"expected one group, not {self.op.groups}")
-        if not self.op.weights.shape[1] == self.x.channels == self.x.lanes:
-            raise ValueError(
-                f"weights of {self.op.weights.shape[1]} inputs for {self.x.lanes} of "
-                f"{self.x.channels} channels a beat"
-            )
+        VectorStage.__post_init__(self)  # super() does not know a class remade for its slots
         if self.then is not None and not self.folds(self.then):
             raise ValueError("the Requantize multiplies, or rounds to even")
 
@@ -205,30 +193,9 @@ class DenseNumbersStage(Stage):
         return foldable(op) and self.sum_type.step == 1
 
     @property
-    def source(self) -> Stream:
-        """x, a vector a beat."""
-        return self.x
-
-    @property
     def sink(self) -> Stream:
         """Sums, or what was made of them, all outputs a beat."""
-        elem = self.sum_type if self.then is None else self.then.out
-        return Stream(elem, self.pe, self.x.vectors, self.pe)
-
-    @property
-    def sum_type(self) -> IntType:
-        """Of a sum."""
-        return self.op.accumulator(self.x.elem)
-
-    @property
-    def pe(self) -> int:
-        """Outputs."""
-        return self.op.weights.shape[0]
-
-    @property
-    def simd(self) -> int:
-        """Inputs."""
-        return self.x.lanes
+        return self.whole(self.sum_type if self.then is None else self.then.out)
 
     @property
     def rows(self) -> Rows:
@@ -236,37 +203,9 @@ class DenseNumbersStage(Stage):
         return unroll_numbers(self.op.weights, self.x.elem, self.sum_type, self.then, self.depth)
 
     @property
-    def used(self) -> int:
-        """Weights that are not zero."""
-        return int((self.op.weights.data != 0).sum())
-
-    @property
-    def digits(self) -> int:
-        """Signed digits of the distinct rows."""
-        return digit_total(self.op.weights.data)
-
-    @property
-    def interval(self) -> int:
-        """A vector a cycle."""
-        return self.x.vectors
-
-    @property
     def latency(self) -> int:
         """Registers from x to y."""
         return self.rows.levels + 1
-
-    def work(self) -> Work:
-        """An addition for each signed digit; nothing is multiplied, no weight is read."""
-        return Work(self.interval * self.digits, 0, self.sum_type.bits, 0)
-
-    def schedule(self, *arrivals: Ints) -> Ints:
-        """``latency`` edges later."""
-        (edges,) = arrivals
-        return edges + self.latency
-
-    def timing(self) -> Timing:
-        """A pipeline."""
-        return Timing.straight(self.x.vectors, self.latency)
 
     def cost(self) -> Cost:
         """The lines of the sums, the clamps, and a LUT and ``latency`` FFs for control.
@@ -279,7 +218,7 @@ class DenseNumbersStage(Stage):
         return Cost(
             lut=1 + clamps + sum(line.lut for line in rows.lines),
             ff=self.latency
-            + bits * len(rows.rows)
+            + sum(min(bits, self.compared(row.type).bits) for row in rows.rows)
             + sum(line.wire.type.bits for line in rows.lines if line.registered),
         )
 
@@ -293,11 +232,6 @@ class DenseNumbersStage(Stage):
         return replace(self, then=op) if self.folds(op) else None
 
     # ---- text -----------------------------------------------------------------------------------
-
-    @property
-    def remark(self) -> str:
-        """ONNX origin for the header."""
-        return parts.remark(self.origin)
 
     @property
     def unused(self) -> str:

@@ -1,7 +1,7 @@
 """Hardware of Dense with weights that are wires: one vector a cycle, a zero weight is nothing.
 
-PE is all outputs and SIMD all inputs: no memory, no multiplier, no DSP block. Inputs of several
-bits, or weights of several magnitudes, are a stage of their own (codegen/dense_numbers.py).
+Inputs of several bits, or weights of several magnitudes, are a stage of their own
+(codegen/dense_numbers.py).
 
 Single bits times weights of one magnitude (bipolar, ternary) share sums between outputs and are
 added by compressor trees (codegen/unrolled_bits.py); a Threshold of one step behind such a layer is
@@ -10,18 +10,17 @@ part of its last addition, and the stage gives that Threshold's answers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.dense_numbers import DenseNumbersStage
-from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming
+from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, Naming
 from gatesmith.codegen.render import render
-from gatesmith.codegen.stream import Stage, Stream, Timing, Work
+from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.unrolled_bits import DEPTH, folds_in, is_unit, unroll_bits
-from gatesmith.codegen.unrolled_rows import Block, Unrolled, digit_total, unroll
-from gatesmith.ir import Ints, IntType
+from gatesmith.codegen.unrolled_rows import Block, Unrolled, digit_total
+from gatesmith.codegen.vector_stage import VectorStage, VectorUnit
 from gatesmith.ops.dense import Dense
 from gatesmith.ops.threshold import Threshold
 
@@ -32,117 +31,46 @@ MAX_DIGITS = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class DenseUnrolledStage(Stage):
+class DenseUnrolledStage(VectorStage):
     """templates/sv/dense_unrolled.sv.j2 is given it under the name ``hw``.
 
     Attributes:
-        module: Name of the Verilog module, unique in the design.
-        op: The operator.
-        x: Source stream, a whole vector a beat.
         threshold: What is compared with the sums here; None gives the sums.
-        depth: Carry chains between two registers, where compressor trees make the sums.
+        depth: Carry chains between two registers.
     """
 
-    module: str = field()  # no default: the property of the base class would become one
-    op: Dense
-    x: Stream
     threshold: Threshold | None = None
     depth: int = DEPTH
 
     def __post_init__(self) -> None:
-        if self.op.groups != 1:
-            raise ValueError(f"expected one group, not {self.op.groups}")
-        if not self.op.weights.shape[1] == self.x.channels == self.x.lanes:
-            raise ValueError(
-                f"weights of {self.op.weights.shape[1]} inputs for {self.x.lanes} of "
-                f"{self.x.channels} channels a beat"
-            )
+        VectorStage.__post_init__(self)  # super() does not know a class remade for its slots
         weights = self.op.weights.data
+        if not is_unit(weights, self.x.elem):
+            raise ValueError("expected single bits and weights of one magnitude")
         if self.threshold is not None and not folds_in(self.threshold, weights, self.x.elem):
             raise ValueError("the threshold is no part of the last addition")
 
     @property
-    def source(self) -> Stream:
-        """x, a vector a beat."""
-        return self.x
-
-    @property
     def sink(self) -> Stream:
         """Sums, or answers of the threshold, all outputs a beat."""
-        elem = self.sum_type if self.threshold is None else self.threshold.out
-        return Stream(elem, self.pe, self.x.vectors, self.pe)
-
-    @property
-    def sum_type(self) -> IntType:
-        """Of a sum."""
-        return self.op.accumulator(self.x.elem)
-
-    @property
-    def pe(self) -> int:
-        """Outputs."""
-        return self.op.weights.shape[0]
-
-    @property
-    def simd(self) -> int:
-        """Inputs."""
-        return self.x.lanes
+        return self.whole(self.sum_type if self.threshold is None else self.threshold.out)
 
     @property
     def rows(self) -> Unrolled:
         """The sums."""
-        weights, x, y = self.op.weights, self.x.elem, self.sum_type
-        if is_unit(weights.data, x):
-            return unroll_bits(weights, x, y, self.threshold, self.depth)
-        return unroll(weights, x, y)
-
-    @property
-    def used(self) -> int:
-        """Weights that are not zero."""
-        return int((self.op.weights.data != 0).sum())
-
-    @property
-    def digits(self) -> int:
-        """Signed digits of the distinct rows."""
-        return digit_total(self.op.weights.data)
-
-    @property
-    def interval(self) -> int:
-        """A vector a cycle."""
-        return self.x.vectors
+        x, y = self.x.elem, self.sum_type
+        return unroll_bits(self.op.weights, x, y, self.threshold, self.depth)
 
     @property
     def latency(self) -> int:
         """Registers from x to y."""
         return self.rows.levels
 
-    def work(self) -> Work:
-        """An addition for each signed digit; nothing is multiplied, no weight is read."""
-        return Work(self.interval * self.digits, 0, self.sum_type.bits, 0)
-
-    def schedule(self, *arrivals: Ints) -> Ints:
-        """``latency`` edges later."""
-        (edges,) = arrivals
-        return edges + self.latency
-
-    def timing(self) -> Timing:
-        """A pipeline."""
-        return Timing.straight(self.x.vectors, self.latency)
-
     def cost(self) -> Cost:
-        """The lines of the sums, and a LUT and ``latency`` FFs for control.
-
-        An adder: a LUT a bit of its result, but for the low bits that only one operand has and the
-        carry of a sum that is not negative. A count of single bits: sums.count_luts. A chain of a
-        compressor tree: codegen/chains.py.
-        """
+        """The lines of the sums (codegen/chains.py), and a LUT and ``latency`` FFs for control."""
         return self.rows.cost() + Cost(lut=1, ff=self.latency)
 
     # ---- text -----------------------------------------------------------------------------------
-
-    @property
-    def remark(self) -> str:
-        """ONNX origin for the header."""
-        return parts.remark(self.origin)
 
     def block_module(self, number: int) -> str:
         """Name of the module of a block."""
@@ -172,7 +100,13 @@ class DenseUnrolledStage(Stage):
         return render(name, hw=self, block=block, module=self.block_module(number), number=number)
 
 
-class UnrolledUnit(MatrixUnit):
+def unrolled_stage(naming: Naming, op: Dense, x: Stream) -> DenseUnrolledStage | DenseNumbersStage:
+    """The stage for these weights and inputs, a whole vector a beat."""
+    made = DenseUnrolledStage if is_unit(op.weights.data, x.elem) else DenseNumbersStage
+    return made(naming.name, naming.node, naming.origin, naming.module, op, x)
+
+
+class UnrolledUnit(VectorUnit):
     """Weights are wires."""
 
     name = UNROLLED
@@ -193,23 +127,8 @@ class UnrolledUnit(MatrixUnit):
             )
         return None
 
-    def folds(self, layer: Layer, rom: str = PLAIN) -> Iterator[Fold]:
-        """All at once."""
-        yield Fold(layer.outputs, layer.inputs, self.name, rom)
-
-    def cycles(self, layer: Layer, fold: Fold) -> int:
-        """A vector a cycle."""
-        return layer.vectors
-
-    def lanes(self, layer: Layer, fold: Fold) -> int:
-        """All inputs."""
-        return layer.inputs
-
     def stage(
         self, naming: Naming, layer: Layer, x: Stream, fold: Fold, *, masked: bool = False
     ) -> DenseUnrolledStage | DenseNumbersStage:
         """The stage; a mask saves nothing here."""
-        n = naming
-        if not is_unit(layer.op.weights.data, layer.x):
-            return DenseNumbersStage(n.name, n.node, n.origin, n.module, layer.op, x)
-        return DenseUnrolledStage(n.name, n.node, n.origin, n.module, layer.op, x)
+        return unrolled_stage(naming, layer.op, x)

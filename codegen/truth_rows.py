@@ -9,20 +9,19 @@ decisions by codegen/truth_table.py. Equal functions are made once. One register
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatesmith.codegen import parts
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, MatrixUnit, Naming
+from gatesmith.codegen.matrix_unit import PLAIN, Fold, Layer, Naming
 from gatesmith.codegen.render import render
-from gatesmith.codegen.stream import Stage, Stream, Timing, Work
+from gatesmith.codegen.stream import Stream, Work
 from gatesmith.codegen.truth_table import Decision, Text, decide, text_of
+from gatesmith.codegen.vector_stage import VectorStage, VectorUnit
 from gatesmith.ir import Array, Ints, IntType
-from gatesmith.ops.dense import Dense
 from gatesmith.ops.threshold import Threshold
 
 TRUTH = "truth"
@@ -123,57 +122,29 @@ def _threshold(thresholds: Array, falling: Array, out: IntType, output: int) -> 
 
 
 @dataclass(frozen=True, slots=True)
-class TruthRowsStage(Stage):
+class TruthRowsStage(VectorStage):
     """templates/sv/truth_rows.sv.j2 is given it under the name ``hw``.
 
     Attributes:
-        module: Name of the Verilog module, unique in the design.
-        op: The sums.
-        x: Source stream, a whole vector a beat.
         threshold: What is done to the sums in the same functions, or None.
     """
 
-    module: str = field()  # no default: the property of the base class would become one
-    op: Dense
-    x: Stream
     threshold: Threshold | None = None
 
     def __post_init__(self) -> None:
-        if self.op.groups != 1:
-            raise ValueError(f"expected one group, not {self.op.groups}")
-        if not self.op.weights.shape[1] == self.x.channels == self.x.lanes:
-            raise ValueError(
-                f"weights of {self.op.weights.shape[1]} inputs for {self.x.lanes} of "
-                f"{self.x.channels} channels a beat"
-            )
+        VectorStage.__post_init__(self)  # super() does not know a class remade for its slots
         if (most := int(row_bits(self.op.weights.data, self.x.elem).max())) > MAX_BITS:
             raise ValueError(f"a row reads {most} bits, more than {MAX_BITS}")
 
     @property
-    def source(self) -> Stream:
-        """x, a vector a beat."""
-        return self.x
-
-    @property
     def sink(self) -> Stream:
         """All outputs a beat."""
-        op, outs = self.threshold, self.pe
-        elem = self.op.accumulator(self.x.elem) if op is None else op.out
-        return Stream(elem, outs, self.x.vectors, outs)
+        op = self.threshold
+        return self.whole(self.sum_type if op is None else op.out)
 
     def with_threshold(self, threshold: Threshold) -> TruthRowsStage:
         """The same with a Threshold of the sums in its functions."""
         return replace(self, threshold=threshold)
-
-    @property
-    def pe(self) -> int:
-        """Outputs."""
-        return self.op.weights.shape[0]
-
-    @property
-    def simd(self) -> int:
-        """Inputs."""
-        return self.x.lanes
 
     @property
     def functions(self) -> Functions:
@@ -183,28 +154,13 @@ class TruthRowsStage(Stage):
         return functions(self.op.weights, self.x.elem, self.sink.elem, *steps)
 
     @property
-    def interval(self) -> int:
-        """A vector a cycle."""
-        return self.x.vectors
-
-    @property
     def latency(self) -> int:
         """The register of y."""
         return 1
 
     def work(self) -> Work:
         """About an addition for each weight; nothing is multiplied, no weight is read."""
-        used = int(np.count_nonzero(self.op.weights.data))
-        return Work(self.interval * used, 0, self.sink.elem.bits, 0)
-
-    def schedule(self, *arrivals: Ints) -> Ints:
-        """An edge later."""
-        (edges,) = arrivals
-        return edges + self.latency
-
-    def timing(self) -> Timing:
-        """A pipeline."""
-        return Timing.straight(self.x.vectors, self.latency)
+        return Work(self.interval * self.used, 0, self.sink.elem.bits, 0)
 
     def cost(self) -> Cost:
         """LUTs of each distinct function, a FF each, one of both for control."""
@@ -213,11 +169,6 @@ class TruthRowsStage(Stage):
         return Cost(lut=lut + 1, ff=sum(f.decision.root > 1 for f in found) + 1)
 
     # ---- text -----------------------------------------------------------------------------------
-
-    @property
-    def remark(self) -> str:
-        """ONNX origin for the header."""
-        return parts.remark(self.origin)
 
     @property
     def lines(self) -> list[tuple[str, str]]:
@@ -245,7 +196,7 @@ class TruthRowsStage(Stage):
         return {f"{self.module}.sv": render("sv/truth_rows.sv.j2", hw=self)}
 
 
-class TruthUnit(MatrixUnit):
+class TruthUnit(VectorUnit):
     """Rows, with the thresholds behind them, are tables."""
 
     name = TRUTH
@@ -264,18 +215,6 @@ class TruthUnit(MatrixUnit):
         if layer.outputs > MAX_ROWS:
             return f"it has {layer.outputs:,} outputs, more than {MAX_ROWS:,}"
         return None
-
-    def folds(self, layer: Layer, rom: str = PLAIN) -> Iterator[Fold]:
-        """All at once."""
-        yield Fold(layer.outputs, layer.inputs, self.name, rom)
-
-    def cycles(self, layer: Layer, fold: Fold) -> int:
-        """A vector a cycle."""
-        return layer.vectors
-
-    def lanes(self, layer: Layer, fold: Fold) -> int:
-        """All inputs."""
-        return layer.inputs
 
     def stage(
         self, naming: Naming, layer: Layer, x: Stream, fold: Fold, *, masked: bool = False

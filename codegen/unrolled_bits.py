@@ -14,10 +14,10 @@ from functools import lru_cache
 
 import numpy as np
 
+from gatesmith.codegen.lines import is_bit
 from gatesmith.codegen.parts import ceil_div
 from gatesmith.codegen.row_tree import RowTree, row_trees
 from gatesmith.codegen.shared_rows import Asked, SharedRows
-from gatesmith.codegen.sums import is_bit
 from gatesmith.codegen.unrolled_rows import BLOCK_DIGITS, Block, Unrolled
 from gatesmith.ir import Array, Ints, IntType
 from gatesmith.ops.threshold import Threshold

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from gatesmith.codegen.bit_heap import ONE, Bit
-from gatesmith.codegen.sums import Line, Wire
+from gatesmith.codegen.lines import Line, Wire
 from gatesmith.ir import IntType
 
 WIRE = re.compile(r"\bt\d+(?:_q)?(?:\[\d+\])?")

@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 from gatesmith.codegen.cost import Cost
-from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
+from gatesmith.codegen.dense_unrolled import unrolled_stage
+from gatesmith.codegen.matrix_unit import Naming
 from gatesmith.codegen.stream import Stream
-from gatesmith.codegen.unrolled_bits import is_unit
+from gatesmith.codegen.vector_stage import VectorStage
 from gatesmith.ir import BIPOLAR, TERNARY, Array, Ints, IntType
 from gatesmith.ops.dense import Dense
-from gatesmith.synthesis.cells import measure
+from gatesmith.synthesis.cells import WHOLE, measure
 
 pytest.importorskip("pyosys")
 
 U4, I4, I8 = IntType(0, 15), IntType(-8, 7), IntType(-128, 127)
 
 
-def stage(weights: Ints, kind: IntType, x: IntType) -> DenseUnrolledStage:
+def stage(weights: Ints, kind: IntType, x: IntType) -> VectorStage:
     inputs = weights.shape[1]
     op, stream = Dense(Array(weights), kind), Stream(x, inputs, 1, inputs)
-    return DenseUnrolledStage("layer", "layer", (), "layer", op, stream)
+    return unrolled_stage(Naming("layer", "layer", (), "layer"), op, stream)
 
 
 def drawn(kind: IntType, inputs: int, outputs: int, zeros: float = 0.0) -> Ints:
@@ -32,7 +33,7 @@ def drawn(kind: IntType, inputs: int, outputs: int, zeros: float = 0.0) -> Ints:
     return np.where(order < round(zeros * weights.size), 0, weights)
 
 
-def off(layer: DenseUnrolledStage, found: Cost) -> float:
+def off(layer: VectorStage, found: Cost) -> float:
     """By how much of what was found the formula is wrong."""
     return abs(layer.cost().lut / found.lut - 1)
 
@@ -45,7 +46,7 @@ def test_a_quarter_of_the_weights_is_a_third_of_the_luts_at_most() -> None:
     assert 0.15 * found[0].lut < found[1].lut <= 0.35 * found[0].lut
     for layer, cells in zip((dense, sparse), found, strict=True):
         assert off(layer, cells) <= 0.08
-        assert abs(layer.cost().ff - cells.ff) <= 4  # constant bits
+        assert 0 <= layer.cost().ff - cells.ff <= 8  # a bit of each row may never change
 
 
 @pytest.mark.slow  # ten seconds each
@@ -64,7 +65,7 @@ def test_formula_is_near(
     kind: IntType, x: IntType, inputs: int, outputs: int, zeros: float
 ) -> None:
     layer = stage(drawn(kind, inputs, outputs, zeros), kind, x)
-    found = measure(layer.files(), "layer")
-    trees = is_unit(layer.op.weights.data, x)  # this flow merges fewer functions into chains
-    assert off(layer, found) <= (0.35 if trees else 0.08), (layer.cost(), found)
-    assert abs(layer.cost().ff - found.ff) <= 0.02 * found.ff + 4
+    found = measure(layer.files(), "layer", WHOLE)
+    assert off(layer, found) <= 0.08, (layer.cost(), found)
+    # A bit of a row may never change, or be another bit of it.
+    assert 0 <= layer.cost().ff - found.ff <= 0.02 * found.ff + outputs

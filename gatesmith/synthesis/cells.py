@@ -12,7 +12,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gatesmith.codegen.cost import Cost
@@ -27,14 +27,17 @@ FLOW = (
 )
 """Yosys' passes, of which the first is told the top module."""
 
+WHOLE = ("synth_xilinx -family xcup -flatten -noiopad -noclkbuf -nodsp",)
+"""All of synth_xilinx: its abc9 knows carry chains, and merges functions into their LUTs."""
 
-def measure(files: Mapping[str, str], top: str) -> Cost:
-    """LUTs and flip-flops of module ``top``; needs the package pyosys."""
+
+def measure(files: Mapping[str, str], top: str, flow: Sequence[str] = FLOW) -> Cost:
+    """LUTs and flip-flops of module ``top`` by FLOW or WHOLE; needs the package pyosys."""
     with tempfile.TemporaryDirectory() as away:
         for name, text in files.items():
             (Path(away) / name).write_text(text, "utf-8")
         sources = " ".join(sorted(name for name in files if name.endswith(".sv")))
-        synth, *rest = FLOW
+        synth, *rest = flow
         passes = [f"read_verilog -sv {sources}", f"{synth} -top {top}", *rest]
         done = subprocess.run(
             [sys.executable, "-c", YOSYS, *passes, "tee -q -o cells.json stat -json"],
@@ -47,7 +50,8 @@ def measure(files: Mapping[str, str], top: str) -> Cost:
         assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         found = json.loads((Path(away) / "cells.json").read_text("utf-8"))
     cells: dict[str, int] = found["design"]["num_cells_by_type"]
-    return Cost(lut=cells.get("$lut", 0), ff=sum(_of(cells, "FD")))
+    luts = [*_of(cells, "$lut"), *_of(cells, "LUT")]
+    return Cost(lut=sum(luts), ff=sum(_of(cells, "FD")))
 
 
 def _of(cells: Mapping[str, int], prefix: str) -> list[int]:

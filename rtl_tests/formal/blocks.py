@@ -15,12 +15,13 @@ import numpy as np
 
 from gatesmith.codegen.concat import ConcatStage
 from gatesmith.codegen.dense import DenseStage
-from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
+from gatesmith.codegen.dense_unrolled import unrolled_stage
 from gatesmith.codegen.fifo import FifoStage
 from gatesmith.codegen.fork import ForkStage
 from gatesmith.codegen.gate import GateStage
 from gatesmith.codegen.gather import GatherStage
 from gatesmith.codegen.join import JoinStage
+from gatesmith.codegen.matrix_unit import Naming
 from gatesmith.codegen.product import ProductStage
 from gatesmith.codegen.render import plain, render
 from gatesmith.codegen.requantize import RequantizeStage
@@ -296,4 +297,4 @@ def _units() -> Iterator[tuple[str, Stage]]:
     xnor = Dense(Array([[1, -1], [-1, -1]]), BIPOLAR)
     yield "2 x 2 bipolar, PE 2, SIMD 1", DenseStage(*_named("dense"), xnor, _stream(BIPOLAR, 2), 2)
     rows = Dense(Array([[3, -1, 0], [1, 1, 2]]), IntType(-1, 3))
-    yield "3 x 2, unrolled rows", DenseUnrolledStage(*_named("rows"), rows, Stream(U2, 3, 1, 3))
+    yield "3 x 2, unrolled rows", unrolled_stage(Naming(*_named("rows")), rows, Stream(U2, 3, 1, 3))
