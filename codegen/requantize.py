@@ -213,9 +213,15 @@ class RequantizeStage(Stage):
         return self.adds and (self.clamps_low or self.clamps_high)
 
     @property
+    def fetches(self) -> bool:
+        """Whether a second register stands behind that of a block RAM, see parts.fetches."""
+        return parts.fetches(self.depth, self.x.lanes * self.word_bits)
+
+    @property
     def latency(self) -> int:
         """Registers: constants that differ between beats, product, sum, result."""
-        return int(self.depth > 1) + int(self.multiplies) + int(self.registers_shifted) + 1
+        constants = int(self.depth > 1) + self.fetches
+        return constants + int(self.multiplies) + int(self.registers_shifted) + 1
 
     @property
     def interval(self) -> int:
@@ -264,6 +270,7 @@ class RequantizeStage(Stage):
             cost += Cost(ff=counter + self.x.width, carry=carries(counter))
             bits = lanes * self.word_bits
             cost += parts.rom(self.depth, bits, self._words).registered
+            cost += Cost(ff=(self.x.width + bits) * self.fetches)
         return cost + Cost(lut=luts(features))
 
     def _multiplier(self) -> tuple[Cost, dict[str, float]]:

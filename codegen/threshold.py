@@ -149,11 +149,16 @@ class ThresholdStage(Stage):
         return np.concatenate(bits, axis=1).reshape(self.depth, -1)
 
     @property
+    def fetches(self) -> bool:
+        """Whether a second register stands behind that of a block RAM, see parts.fetches."""
+        return parts.fetches(self.depth, self.word_bits)
+
+    @property
     def latency(self) -> int:
         """Registers: thresholds where they differ between beats, comparisons, counts."""
         if self.steps == 0:
             return 1
-        return int(self.depth > 1) + 1 + parts.tree_levels(self.steps, 1)
+        return int(self.depth > 1) + self.fetches + 1 + parts.tree_levels(self.steps, 1)
 
     @property
     def interval(self) -> int:
@@ -194,6 +199,7 @@ class ThresholdStage(Stage):
             features["counter.wrap"] = counter
             cost += Cost(ff=counter + self.x.width, carry=carries(counter))
             cost += parts.rom(self.depth, self.word_bits, self._words).registered
+            cost += Cost(ff=(self.x.width + self.word_bits) * self.fetches)
         return cost + Cost(lut=luts(features))
 
     def _constants(self) -> tuple[int, int]:

@@ -12,7 +12,7 @@ import pytest
 
 import gatesmith.api
 from gatesmith.cli import main
-from gatesmith.cli.doctor import pinned, requirements
+from gatesmith.cli.doctor import normal, pinned, requirements
 from gatesmith.rtl_tests.verify import Verdict
 from gatesmith.templates.tb import toolchain
 
@@ -179,5 +179,5 @@ def test_another_version_is_told_and_does_not_count(
 
 
 def test_every_package_that_is_asked_for_is_pinned() -> None:
-    wanted = {name.lower() for names in requirements().values() for name in names}
+    wanted = {normal(name) for names in requirements().values() for name in names}
     assert wanted - set(pinned()) == set()

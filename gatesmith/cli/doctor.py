@@ -142,10 +142,11 @@ def pinned() -> dict[str, str]:
     """Tested version by normalised package name, from constraints.txt."""
     text = resources.files("gatesmith").joinpath("constraints.txt").read_text("utf-8")
     pins = re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)
-    return {_normal(name): version for name, version in pins}
+    return {normal(name): version for name, version in pins}
 
 
-def _normal(name: str) -> str:
+def normal(name: str) -> str:
+    """A package's name as PyPI compares them."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
@@ -155,7 +156,7 @@ def _packages() -> Iterator[Check]:
 
 
 def _package(name: str, group: str) -> Check:
-    pin = pinned().get(_normal(name))
+    pin = pinned().get(normal(name))
     wanted = f"{name}=={pin}" if pin else name
     fix = f"{PIP} '{wanted}'"
     try:
