@@ -67,6 +67,11 @@ class WidthConverterStage(Stage):
         return {"W": bits, "IN": self.x.lanes // unit, "OUT": self.lanes // unit}
 
     @property
+    def collects(self) -> bool:
+        """Whether beats are whole parts of the beats that go out: a shift register then."""
+        return self.parameters["IN"] == 1 < self.parameters["OUT"]
+
+    @property
     def interval(self) -> int:
         """The narrower side passes one beat a cycle."""
         return max(self.source.beats, self.sink.beats)
@@ -97,13 +102,21 @@ class WidthConverterStage(Stage):
         return Timing((needs,), (0,), (frees,), (1,), gives, delay=1, room=1)
 
     def cost(self) -> Cost:
-        """A register of IN + OUT + min(IN, OUT) - 1 units, a counter, multiplexers.
+        """Of one unit into several: a shift register, a unit that waits, a counter.
 
-        A bit of an input beat is a choice for each place that it can go to; where both beats have
-        several units, a bit moves by an output beat. Control: the places, a counter.
+        Else a register of IN + OUT + min(IN, OUT) - 1 units, a counter, multiplexers. A bit of an
+        input beat is a choice for each place that it can go to; where both beats have several
+        units, a bit moves by an output beat. Control: the places, a counter.
         """
         parameters = self.parameters
         bits, ins, outs = parameters["W"], parameters["IN"], parameters["OUT"]
+        if self.collects:
+            place = (outs - 1).bit_length()
+            wraps = (
+                place - 1 if outs.bit_count() > 1 else 0
+            )  # a counter that does not do so by itself
+            ff = (outs + 1) * bits + place + 2
+            return Cost(lut=bits + 4 + wraps, ff=ff, carry=carries(place))
         room = ins + outs + min(ins, outs) - 1
         places = room - ins + 1
         counter = room.bit_length()
