@@ -7,7 +7,8 @@ ONNX file, all inputs run through the RTL in Verilator and have to give Y, and `
 counts on UltraScale+. Writes benchmarks/results/folded-networks.json after every run.
 
 The CNN is folded for a third of the cycles that NNgen takes at parallelism 4 x 4 (35,705 and
-33,457). ``multipliers`` are PE x SIMD of all its layers.
+33,457), and once more with as many multipliers as NNgen has DSP blocks at 1 x 1. ``multipliers``
+are PE x SIMD of all layers.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ Make: TypeAlias = Callable[[Data], onnx.ModelProto]
 NETWORKS: dict[str, tuple[str, Make, dict[str, Any]]] = {
     "cnn 8 bit": ("w3_8", small_cnn, {"cycles": 11_901, "input_spec": "u7:1"}),
     "cnn 4 bit": ("w3_4", small_cnn, {"cycles": 11_152, "input_spec": "u7:1"}),
+    "cnn 8 bit, 13 multipliers": ("w3_8", small_cnn, {"cycles": 61_952, "input_spec": "u7:1"}),
     "sfc": ("w2s", perceptron, {"cycles": 16}),
 }
 """File, maker, options of the build."""
