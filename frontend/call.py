@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any, cast
 
 import numpy as np
@@ -14,7 +15,17 @@ from gatesmith.errors import UserError
 from gatesmith.frontend.names import Names
 from gatesmith.frontend.prepare import label
 from gatesmith.frontend.registry import Converter
-from gatesmith.frontend.values import FLOATS, Activation, Constant, T, Unknown, Value, kind_name
+from gatesmith.frontend.values import (
+    FLOATS,
+    MOST_AXES,
+    MOST_ELEMENTS,
+    Activation,
+    Constant,
+    T,
+    Unknown,
+    Value,
+    kind_name,
+)
 from gatesmith.ir import Array, Node, Op, Real
 from gatesmith.ops.const import Const
 from gatesmith.ops.reshape import Reshape
@@ -149,8 +160,10 @@ class Call:
             "put DequantizeLinear (or Cast to float) before it and QuantizeLinear behind it",
         )
 
-    def constant(self, index: int, role: str, *, finite: bool = True) -> NDArray[Any]:
-        """Data of an operand that must be known at import, and (unless told) finite."""
+    def constant(
+        self, index: int, role: str, *, finite: bool = True, empty: bool = False
+    ) -> NDArray[Any]:
+        """Data of an operand that must be known at import, and (unless told) finite and there."""
         value = self.value(index)
         if isinstance(value, Activation):
             raise self.error(
@@ -159,10 +172,16 @@ class Call:
                 "hardware is built for parameters that are known beforehand",
                 f"make {self.node.input[index]!r} an initializer or a Constant",
             )
-        return self.numbers(value, role, finite=finite)
+        return self.numbers(value, role, finite=finite, empty=empty)
 
-    def numbers(self, value: Constant, role: str, *, finite: bool = True) -> NDArray[Any]:
-        """Data of a constant that must be numbers, and (unless told) finite."""
+    def numbers(
+        self, value: Constant, role: str, *, finite: bool = True, empty: bool = False
+    ) -> NDArray[Any]:
+        """Data of a constant that must be numbers, and (unless told) finite and there."""
+        if not (empty or value.data.size):
+            what = f"{role} of {self.node.op_type}, {value.name!r}, has no elements"
+            why = f"its shape is {list(value.data.shape)}"
+            raise self.error("shape", what, why, "export the model again")
         if value.data.dtype.kind not in "fiub":
             why = f"its element type is {kind_name(value.kind)}"
             what = f"{role} of {self.node.op_type}, {value.name!r}, is no number"
@@ -185,7 +204,7 @@ class Call:
 
     def integers_of(self, index: int, role: str) -> tuple[int, ...]:
         """A constant operand as a flat list of integers."""
-        data = self.constant(index, role)
+        data = self.constant(index, role, empty=True)
         if data.dtype.kind == "f" and (data != np.rint(data)).any():
             what = f"{role} of {self.node.op_type} must be integers"
             raise self.error("element-type", what, f"it is {data.tolist()}", "export with INT64")
@@ -217,8 +236,21 @@ class Call:
                 str(error),
                 "check the shapes with onnx.shape_inference.infer_shapes(model, strict_mode=True)",
             ) from error
+        self.must_fit(node.type.shape)
         self.made.add(node)
         return node
+
+    def must_fit(self, shape: Sequence[int]) -> None:
+        """Refuse a frame of more than MOST_ELEMENTS. Errors: ``frontend.too-large``."""
+        if prod(shape) <= MOST_ELEMENTS and len(shape) <= MOST_AXES:
+            return
+        raise self.error(
+            "too-large",
+            f"{self.node.op_type} makes {prod(shape)} elements a frame: {list(shape)}",
+            f"at most {MOST_ELEMENTS} on {MOST_AXES} axes are taken: a picture of 2048 x 2048",
+            "check the extents, pads, repeats and scales here and before this node",
+            "or cut the input into tiles",
+        )
 
     def const(self, data: ArrayLike, name: str) -> Node:
         """Constant operand of an IR node; reals are float64."""

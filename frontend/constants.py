@@ -17,6 +17,7 @@ from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from gatesmith.errors import UserError
+from gatesmith.frontend.fold_limits import Shapes, too_large
 from gatesmith.frontend.prepare import label
 from gatesmith.frontend.registry import STANDARD
 from gatesmith.frontend.values import FLOATS, INT_BITS, Constant, T
@@ -36,6 +37,8 @@ _NOT_FOLDED = {
 
 def from_tensor(tensor: onnx.TensorProto, name: str) -> Constant:
     """Constant of an initializer; ValueError when its data does not fill its shape."""
+    if any(extent < 0 for extent in tensor.dims):
+        raise ValueError(f"an extent of {list(tensor.dims)} is below 0")
     return promoted(numpy_helper.to_array(tensor), tensor.data_type, name)
 
 
@@ -56,9 +59,20 @@ def folds(node: onnx.NodeProto) -> bool:
 
 
 def fold(
-    node: onnx.NodeProto, inputs: list[Constant | None], opset: int, file: str
+    node: onnx.NodeProto, inputs: list[Constant | None], opset: int, file: str, shapes: Shapes
 ) -> tuple[Constant, ...]:
-    """Results of a node whose operands are constant; UserError frontend.constant-folding."""
+    """Results of a node whose operands are constant; UserError frontend.constant-folding.
+
+    Args:
+        node: The node.
+        inputs: Its operands.
+        opset: Of the standard domain.
+        file: Path of the model, for messages.
+        shapes: Shape and element type of the results, as far as they are known.
+    """
+    why = too_large(node, [c.data.size for c in inputs if c is not None], shapes)
+    if why:
+        raise _refuse(node, file, why)
     if node.op_type == "Cast" and inputs[0] is not None:
         to = next(a.i for a in node.attribute if a.name == "to")
         if to in FLOATS and inputs[0].kind in FLOATS:  # real arithmetic does not round
@@ -78,20 +92,26 @@ def fold(
         opset_imports=[helper.make_opsetid(STANDARD, opset)],
     )
     try:
-        results = ReferenceEvaluator(model).run(None, feeds)
+        with np.errstate(all="ignore"):  # a result that is no number is refused where it is used
+            results = ReferenceEvaluator(model).run(None, feeds)
     except Exception as error:  # the evaluator raises whatever its NumPy code raises
-        raise UserError(
-            "frontend.constant-folding",
-            f"the constant node {label(node)} ({node.op_type}) cannot be evaluated",
-            where=f"{file}, node {label(node)}",
-            why=f"onnx's reference implementation says: {error or type(error).__name__}",
-            fix=("store its result as an initializer: simplify the model with onnxslim",),
-        ) from error
+        why = f"onnx's reference implementation says: {error or type(error).__name__}"
+        raise _refuse(node, file, why) from error
     kinds = [c.kind for c in inputs if c is not None and c.kind in FLOATS]
     real = kinds[0] if kinds else int(T.FLOAT)
     return tuple(
         _result(np.asarray(data), real, name)
         for data, name in zip(results, (n for n in node.output if n), strict=True)
+    )
+
+
+def _refuse(node: onnx.NodeProto, file: str, why: str) -> UserError:
+    return UserError(
+        "frontend.constant-folding",
+        f"the constant node {label(node)} ({node.op_type}) cannot be evaluated",
+        where=f"{file}, node {label(node)}",
+        why=why,
+        fix=("store its result as an initializer: simplify the model with onnxslim",),
     )
 
 

@@ -22,6 +22,7 @@ def convert(call: Call) -> Activation:
         what = f"Expand cannot spread {list(x.full)} to {list(shape)}"
         why = "shapes that differ must be 1 where they differ, aligned at the right"
         raise call.error("shape", what, why, "check the shape and export again") from error
+    call.must_fit(full)
     x = reshape_full(call, x, (1,) * (len(full) - len(x.full)) + x.full)
     for axis, extent in enumerate(full):
         if extent != x.full[axis]:

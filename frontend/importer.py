@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnx
 
 from gatesmith.errors import raise_all
@@ -52,7 +53,8 @@ def import_model(path: Path, spec: InputSpec | None = None) -> Imported:
     """
     prepared = prepare(load(path), str(path))
     walk = Walk(prepared, str(path), spec)
-    outputs = walk.run()
+    with np.errstate(all="ignore"):  # what is not finite is refused by name, where it is used
+        outputs = walk.run()
     raise_all(walk.errors)
     graph = Graph(outputs, name=identifier(path.stem))
     _tidy(prepared.model, walk)

@@ -19,6 +19,8 @@ from gatesmith.errors import UserError
 from gatesmith.ir import BIPOLAR, TERNARY, IntType
 
 MOST_BITS = 32
+LONGEST = 100
+"""Characters of a number."""
 _NUMBER = re.compile(r"[+-]?(\d+(/\d+)?|(\d+\.\d*|\.\d+|\d+)([eE][+-]?\d{1,3})?)", re.ASCII)
 _FIX = (
     "write --input TYPE:SCALE or TYPE:SCALE:ZERO, for instance u8:1/255 for raw pixels, "
@@ -59,6 +61,8 @@ class InputSpec:
         spec = cls(_elem(text, parts[0].strip()), scale, zero)
         if max(abs(spec.affine[0]), abs(spec.affine[1])) >= 2**53:
             _refuse(text, "scale times zero needs more than 53 bits above the fraction bar")
+        if spec.affine[2] >= 2**200:
+            _refuse(text, "scale times zero needs more than 200 bits below the fraction bar")
         return spec
 
     @property
@@ -85,6 +89,8 @@ def _refuse(text: str, why: str) -> NoReturn:
 
 def _number(text: str, part: str, digits: str) -> Fraction:
     digits = digits.strip()
+    if len(digits) > LONGEST:
+        _refuse(text, f"{part} has {len(digits)} characters, more than {LONGEST}")
     if not _NUMBER.fullmatch(digits):
         _refuse(text, f"{part} must be a decimal number or a fraction p/q, not {digits!r}")
     try:
@@ -100,8 +106,8 @@ def _as_printed(value: Fraction) -> Fraction:
     Nothing shorter is touched: 0.1 stays 1/10, which float32 misses by more than a part in 2**50.
     """
     try:
-        (nearest,) = struct.unpack("f", struct.pack("f", value))
-    except OverflowError:
+        (nearest,) = struct.unpack("f", struct.pack("f", float(value)))
+    except OverflowError:  # of float, or of float32
         return value
     if not isfinite(nearest):  # some versions of Python pack what is too large as infinity
         return value

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import onnx
 
 from gatesmith.errors import UserError
 from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.frontend.names import Names
-from gatesmith.frontend.values import FLOATS, INT_BITS, Activation, T, kind_name
+from gatesmith.frontend.values import (
+    FLOATS,
+    INT_BITS,
+    MOST_AXES,
+    MOST_ELEMENTS,
+    Activation,
+    T,
+    kind_name,
+)
 from gatesmith.ir import Array, Elem, IntType, Node, Real, TensorType
 from gatesmith.ops.dequantize import Dequantize
 from gatesmith.ops.input import Input
@@ -28,6 +38,14 @@ def make_input(
     full = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
     batched = len(full) >= 2
     frame = full[1:] if batched else full
+    if len(full) > MOST_AXES or prod(frame) > MOST_ELEMENTS:
+        raise UserError(
+            "frontend.too-large",
+            f"input {value.name!r} has {prod(frame)} elements a frame, on {len(full)} axes",
+            where=f"{file}, input {value.name}",
+            why=f"at most {MOST_ELEMENTS} elements on {MOST_AXES} axes are taken",
+            fix=("check the declared shape", "or cut the input into tiles"),
+        )
     origin = (f"Input {value.name}",)
     elem = _elem(value.name, kind, spec, file)
     node = Node(

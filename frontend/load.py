@@ -16,8 +16,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped,u
 from onnx.external_data_helper import ExternalDataInfo, load_external_data_for_tensor
 
 from gatesmith.errors import UserError, raise_all
+from gatesmith.frontend.texts import broken_texts
 
 LIMIT = 2**31 - 1
+_KEYS = {"location", "offset", "length", "checksum"}
 _AGAIN = "export the model again, or copy it again: compare its size with the original's"
 
 
@@ -38,6 +40,9 @@ def load(path: Path) -> onnx.ModelProto:
     if not model.HasField("graph") or model.ir_version == 0:
         lacks = "graph" if model.ir_version else "IR version"
         raise _corrupt(path, f"it decodes to a model without its {lacks}")
+    if broken := list(broken_texts(model)):
+        more = f", and {len(broken) - 1} more" if len(broken) > 1 else ""
+        raise _corrupt(path, f"a text in it is not UTF-8: {broken[0]}{more}")
     _load_external(model, path, size)
     return model
 
@@ -150,6 +155,8 @@ def _extent(info: ExternalDataInfo, path: Path) -> tuple[int, int]:
 
 def _external_problem(tensor: onnx.TensorProto, path: Path) -> UserError | None:
     """What keeps a tensor from being read, if anything does."""
+    if unknown := sorted({entry.key for entry in tensor.external_data} - _KEYS):
+        return _external_error(tensor, path, f"its external_data entry says {unknown[0]!r}")
     try:
         info = ExternalDataInfo(tensor)
     except ValueError as error:

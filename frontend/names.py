@@ -51,9 +51,9 @@ def identifier(text: str) -> str:
     if not name or name[0].isdigit():
         name = f"n{name}"
     lower = name.lower()
-    if lower in _KEYWORDS or lower in _PORTS or lower.startswith(("s_axis", "m_axis")):
+    if lower in _KEYWORDS or lower in _PORTS:
         name += "_"
-    return name
+    return f"n_{name}" if lower.startswith(("s_axis", "m_axis")) else name
 
 
 class Names:
@@ -61,6 +61,7 @@ class Names:
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
+        self._last: dict[str, int] = {}
 
     def fresh(self, text: str) -> str:
         """Identifier for ``text``, numbered when it was given out before.
@@ -70,9 +71,10 @@ class Names:
         ('a_b', 'A_b_2', 'a_b_3')
         """
         base = name = identifier(text)
-        count = 1
+        count = self._last.get(base.lower(), 1)  # a thousand nodes may have one name
         while name.lower() in self._taken:
             count += 1
             name = f"{base.rstrip('_')}_{count}"
+        self._last[base.lower()] = count
         self._taken.add(name.lower())
         return name

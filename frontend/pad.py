@@ -38,7 +38,9 @@ def convert(call: Call) -> Activation:
         what = f"mode of Pad is {mode!r}"
         raise call.error("attribute", what, f"opset {call.opset} has {taken}", "export again")
     before, after = _sides(call, len(x.full))
-    for axis, (front, back) in enumerate(zip(before, after, strict=True)):
+    sides = list(zip(before, after, strict=True))
+    call.must_fit([max(0, extent + sum(pads)) for extent, pads in zip(x.full, sides, strict=True)])
+    for axis, (front, back) in enumerate(sides):
         if mode == "constant":
             extent = x.full[axis]
             x = take(call, x, axis, range(max(-front, 0), extent - max(-back, 0)))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 import onnx
-from onnx import defs, shape_inference
+from onnx import checker, defs, shape_inference
 
 from gatesmith.errors import UserError, raise_all
 from gatesmith.frontend.registry import QONNX, QONNX_ALIASES, STANDARD
@@ -81,7 +81,15 @@ def _opset(model: onnx.ModelProto, file: str) -> int:
                 "for a newer opset: pip install --upgrade onnx",
             ),
         )
-    if model.ir_version > onnx.IR_VERSION:
+    if odd := [o for o in model.opset_import if not 0 < o.version < 2**31]:
+        raise UserError(
+            "frontend.opset",
+            f"the opset of domain {odd[0].domain!r} is {odd[0].version}",
+            where=file,
+            why="versions are counted from 1",
+            fix=("export the model again",),
+        )
+    if not 0 < model.ir_version <= onnx.IR_VERSION:
         raise UserError(
             "frontend.ir-version",
             f"the model has IR version {model.ir_version}",
@@ -257,7 +265,7 @@ def _dynamic(file: str, name: str, why: str) -> UserError:
 
 def _check(model: onnx.ModelProto, opset: int, file: str) -> dict[int, str]:
     """Nodes that onnx.checker refuses, or UserError when it refuses the model as a whole."""
-    context = onnx.checker.DEFAULT_CONTEXT.__class__()
+    context = checker.DEFAULT_CONTEXT.__class__()
     context.ir_version = model.ir_version
     context.opset_imports = {o.domain: o.version for o in model.opset_import}
     broken = {}
@@ -265,8 +273,8 @@ def _check(model: onnx.ModelProto, opset: int, file: str) -> dict[int, str]:
         if node.domain != STANDARD or not defs.has(node.op_type, STANDARD):
             continue  # what is no standard operator is the registry's to judge
         try:
-            onnx.checker.check_node(node, context)
-        except onnx.checker.ValidationError as error:
+            checker.check_node(node, context)
+        except checker.ValidationError as error:
             broken[index] = _first_line(error)
     unknown = any(
         node.domain == STANDARD and not defs.has(node.op_type, STANDARD)
@@ -278,8 +286,8 @@ def _check(model: onnx.ModelProto, opset: int, file: str) -> dict[int, str]:
         if output.type.HasField("tensor_type"):
             output.type.tensor_type.shape.SetInParent()
     try:
-        onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
+        checker.check_model(model)
+    except (checker.ValidationError, ValueError) as error:
         missing = [n for n in model.graph.node if n.domain not in context.opset_imports]
         if missing:
             return {}  # an operator of an unknown domain, reported by name in the walk
@@ -305,5 +313,5 @@ def _infer(model: onnx.ModelProto) -> onnx.ModelProto:
             output.type.tensor_type.ClearField("shape")
     try:
         return shape_inference.infer_shapes(model)
-    except (shape_inference.InferenceError, ValueError, RuntimeError):
+    except (shape_inference.InferenceError, checker.ValidationError, ValueError, RuntimeError):
         return model  # the walk infers for itself, and says where shapes disagree

@@ -25,6 +25,7 @@ NOT_CONVERTERS = {
     "arithmetic",
     "call",
     "constants",
+    "fold_limits",
     "frames",
     "functions",
     "importer",
@@ -41,6 +42,7 @@ NOT_CONVERTERS = {
     "reductions",
     "registry",
     "several",
+    "texts",
     "values",
     "walk",
     "windows",
@@ -124,7 +126,12 @@ class Converter:
             present.add(proto.name)
             known = self.attribute(proto.name, opset)
             kind = _KINDS.get(proto.type, f"type {proto.type}")
-            if known is None:
+            if proto.ref_attr_name:
+                yield (
+                    f"attribute {proto.name!r} refers to {proto.ref_attr_name!r}",
+                    "only a node inside a function can take the attributes of that function",
+                )
+            elif known is None:
                 at = f"at opset {opset}" if self.since else "here"
                 yield (
                     f"{self.op} has an attribute {proto.name!r} that gatesmith does not know",

@@ -17,7 +17,7 @@ import numpy as np
 from gatesmith.frontend.call import Call, as_float
 from gatesmith.frontend.movement import known_axes, take
 from gatesmith.frontend.registry import Attribute, converter
-from gatesmith.frontend.values import Activation
+from gatesmith.frontend.values import MOST_ELEMENTS, Activation
 
 HALF = Fraction(1, 2)
 NEAREST: dict[str, Callable[[Fraction], int]] = {
@@ -114,6 +114,7 @@ def convert(call: Call) -> Activation:
         call.flag("antialias")
     excludes = call.flag("exclude_outside")
     for axis in _axes(call, x, coordinates):
+        call.must_fit((axis.new,))
         at = [axis.coordinate(new, coordinates) for new in range(axis.new)]
         outside = coordinates == "tf_crop_and_resize" and not (
             0 <= min(at, default=0) <= max(at, default=0) <= axis.size - 1
@@ -165,6 +166,7 @@ def upsampled(call: Call, x: Activation, scales: Sequence[float]) -> Activation:
     _one_each(call, scales, len(x.full), "scales")
     for axis, scale in enumerate(scales):
         resized = _scaled(call, axis, x.full[axis], scale)
+        call.must_fit((resized.new,))
         at = [resized.coordinate(new, "asymmetric") for new in range(resized.new)]
         index = [floor(place) for place in at]
         if scale < 1 and index != at:
@@ -205,9 +207,10 @@ def _axes(call: Call, x: Activation, coordinates: str) -> list[Axis]:
 
 
 def _scaled(call: Call, axis: int, size: int, scale: float) -> Axis:
-    if not scale > 0:
+    if not 0 < scale <= MOST_ELEMENTS:
         what = f"a scale of {call.node.op_type} is {scale:g}"
-        raise call.error("shape", what, "it must be above 0", "export the model again")
+        why = f"it must be above 0, and at most {MOST_ELEMENTS}"
+        raise call.error("shape", what, why, "export the model again")
     new = int(np.floor(np.float32(size) * np.float32(scale)))
     return Axis(axis, size, new, Fraction(scale))
 
@@ -232,7 +235,7 @@ def _numbers(call: Call, index: int, role: str) -> list[float]:
     """An optional list of numbers; an absent one may also be an empty tensor."""
     if not call.has(index):
         return []
-    return [float(v) for v in as_float(call.constant(index, role)).reshape(-1)]
+    return [float(v) for v in as_float(call.constant(index, role, empty=True)).reshape(-1)]
 
 
 def _one_each(call: Call, given: Sequence[float], count: int, name: str) -> None:

@@ -17,5 +17,6 @@ def convert(call: Call) -> Activation:
         what = f"Tile of {list(x.full)} has {len(repeats)} repeats"
         raise call.error("shape", what, "there must be one for each axis", "export again")
     for axis, count in enumerate(repeats):
+        call.must_fit((*x.full, count))
         x = take(call, x, axis, [*range(x.full[axis])] * count)
     return x

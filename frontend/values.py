@@ -30,6 +30,17 @@ INT_BITS: dict[int, tuple[bool, int]] = {
 """(signed, bits) of each ONNX integer element type."""
 
 
+MOST_AXES = 16
+"""Of a tensor: NumPy has a bound too, and broadcasting adds axes."""
+
+MOST_ELEMENTS = 1 << 22
+"""Of one frame, anywhere in the network, and of a constant that is computed here: 2048 x 2048.
+
+A stream takes a cycle for each beat and the checks of every pass hold frames in memory: beyond
+this a file is damaged, hostile, or no network for one FPGA.
+"""
+
+
 def kind_name(kind: int) -> str:
     """Name of an ONNX element type.
 

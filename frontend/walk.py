@@ -46,6 +46,9 @@ _HINTS = {
 }
 
 
+MOST_SHAPE = 1024
+"""Elements of a constant that can be a shape: inference is told the values of no longer ones."""
+
 _NO_SHAPE = (
     defs.SchemaError,
     shape_inference.InferenceError,
@@ -169,7 +172,8 @@ class Walk:
         found = converters().get((node.domain, node.op_type))
         broken = index in self.prepared.broken
         if len(constants) == len(inputs) and folds(node) and not broken:
-            results = fold(node, constants, self.prepared.opset, self.file)
+            shapes = _inferred(node, inputs, self.prepared)
+            results = fold(node, constants, self.prepared.opset, self.file, shapes)
             return {constant.name: constant for constant in results}
         if found is None:
             self._unsupported.setdefault((node.domain, node.op_type), []).append(node)
@@ -320,8 +324,11 @@ def _inferred(
     for name, value in zip(node.input, inputs, strict=True):
         if isinstance(value, Constant | Activation):
             types[name] = helper.make_tensor_type_proto(value.kind, value.full)
-        if isinstance(value, Constant) and value.data.dtype == np.int64:
-            data[name] = numpy_helper.from_array(value.data, name)
+        if isinstance(value, Constant) and value.data.size <= MOST_SHAPE:
+            if value.data.dtype == np.int64:
+                data[name] = numpy_helper.from_array(value.data, name)
+            elif value.kind == T.FLOAT:  # scales of Resize
+                data[name] = numpy_helper.from_array(value.data.astype(np.float32), name)
     try:
         schema = defs.get_schema(node.op_type, prepared.opset, node.domain)
         known = [a for a in node.attribute if a.name in schema.attributes]
@@ -340,6 +347,6 @@ def _inferred(
     results = {}
     for name, proto in found.items():
         dims = [dim.dim_value for dim in proto.tensor_type.shape.dim]
-        if proto.tensor_type.HasField("shape") and all(dims):
+        if proto.tensor_type.HasField("shape") and min(dims, default=1) > 0:
             results[name] = (tuple(dims), proto.tensor_type.elem_type)
     return results

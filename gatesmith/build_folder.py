@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from gatesmith.pipeline import Compiled
 from gatesmith.rtl_tests.testbench import bench_files
 from gatesmith.rtl_tests.vectors import write_sample
 from gatesmith.templates.tb.shards import patience
+from gatesmith.whole_folder import whole_folder
 
 _PICKED = ("name", "top", "interval", "latency", "data_dependent", "cost")
 
@@ -75,6 +75,10 @@ class Built:
 
 def prepare(out: Path) -> None:
     """Check that ``out`` can be written, before any work. Errors: ``build.*``."""
+    try:
+        place = out.resolve(strict=False)
+    except (OSError, RuntimeError) as error:  # Python 3.13 no longer raises RuntimeError
+        raise _cannot_write(out, "its links lead in a circle") from error
     if out.exists() and not out.is_dir():
         raise _cannot_write(out, "it is a file, not a folder")
     if out.is_dir() and any(out.iterdir()) and not _is_build(out):
@@ -85,8 +89,8 @@ def prepare(out: Path) -> None:
             why="a build replaces its folder, and this one was not made by gatesmith",
             fix=("name a new or empty folder", "remove its content first"),
         )
-    ancestor = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
-    place = ancestor.parent if ancestor == out.absolute() else ancestor
+    ancestor = next(p for p in (place, *place.parents) if p.exists())
+    place = ancestor.parent if ancestor == place else ancestor
     if not place.is_dir():
         raise _cannot_write(out, f"{place} is not a folder")
     if not os.access(place, os.W_OK | os.X_OK):
@@ -101,24 +105,12 @@ def write(
     folding: dict[str, Any],
 ) -> Built:
     """Write the build beside ``out``, then put it there. Errors: ``build.cannot-write``."""
-    out = out.absolute()
-    fresh = out.parent / f".{out.name}.{os.getpid()}.new"
-    old = out.parent / f".{out.name}.{os.getpid()}.old"
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(fresh, ignore_errors=True)
-        content = _fill(compiled, model, fresh, options, folding)
-        if out.exists():
-            out.rename(old)
-        fresh.rename(out)
+        with whole_folder(out) as fresh:
+            content = _fill(compiled, model, fresh, options, folding)
     except OSError as error:
-        if old.exists() and not out.exists():
-            old.rename(out)
         raise _cannot_write(out, error.strerror or str(error)) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-    return Built(out, content, compiled.notes)
+    return Built(out.absolute(), content, compiled.notes)
 
 
 def _is_build(folder: Path) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gatesmith.plain_text import told, told_lines
+
 
 class UserError(Exception):
     """A model, an option or a machine that gatesmith cannot take, and what to do about it.
@@ -26,8 +28,8 @@ class UserError(Exception):
         self.code, self.what, self.where, self.why, self.fix = code, what, where, why, fix
 
     def __str__(self) -> str:
-        lines = [f"error[{self.code}]: {self.what}", f"  at   {self.where}", f"  why  {self.why}"]
-        lines += [f"  fix  {step}" for step in self.fix]
+        lines = [f"error[{self.code}]: {told(self.what)}", f"  at   {told(self.where)}"]
+        lines += [f"  why  {told_lines(self.why)}", *(f"  fix  {told(step)}" for step in self.fix)]
         return "\n".join(lines)
 
 

@@ -238,7 +238,9 @@ def _command(command: Sequence[str]) -> None:
         preexec_fn=toolchain.die_with_parent,
     )
     if done.returncode:
-        why = f"{Path(command[0]).name} ended with {done.returncode}:\n{_tail(done.stderr)}"
+        code = done.returncode
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        why = f"{Path(command[0]).name} {ended}:\n{_tail(done.stderr)}"
         raise _failed("the HLS C++ does not compile", why)
 
 

@@ -10,23 +10,13 @@ import re
 import string
 from collections.abc import Iterable
 
+from gatesmith.plain_text import told
+
+__all__ = ["markdown", "tcl", "tcl_list", "told"]
+
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+-]+")
 _QUOTED = frozenset(string.ascii_letters + string.digits + " _./:+-,()=%!?*<>&|'")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]<>|~&$])")
-
-
-def told(text: str) -> str:
-    r"""``text`` on one line: what is not printable becomes an escape.
-
-    XML has no place for control characters, not even as references, and marks that turn the
-    direction of writing would make a page say something else than it shows.
-
-    >>> told("conv\n1"), told("\x00\u202e"), told("Größe")
-    ('conv\\n1', '\\x00\\u202e', 'Größe')
-    """
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
 
 
 def tcl(text: str) -> str:

@@ -3,6 +3,7 @@
 0  done, and for verify: every frame equal
 1  verify found a difference, or gatesmith has a bug (the traceback goes to a file)
 2  the model, an option or the machine has to change; every such message says how
+128 + N  stopped by signal N (130: Ctrl-C, 143: kill), what was being written is removed
 
 Commands import the stages inside their bodies, so that ``gatesmith --help`` loads no NumPy.
 """
@@ -15,6 +16,7 @@ from collections.abc import Sequence
 from gatesmith.cli.app import app
 from gatesmith.cli.failure import bug_report, from_memory_error, from_os_error
 from gatesmith.cli.output import print_errors
+from gatesmith.cli.stop import Stopped, stoppable
 from gatesmith.errors import UserError, UserErrors
 
 OK = 0
@@ -25,7 +27,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in args
     try:
-        return _run(args)
+        with stoppable():
+            return _run(args)
+    except Stopped as stopped:
+        print(f"gatesmith: {stopped}", file=sys.stderr)
+        return stopped.code
     except (UserError, UserErrors) as error:
         return print_errors(error, as_json)
     except MemoryError:

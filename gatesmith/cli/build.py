@@ -10,6 +10,7 @@ import typer
 
 from gatesmith.cli.fold import read_folds
 from gatesmith.cli.output import (
+    MOST_ROWS,
     AsJson,
     InputSpec,
     cells,
@@ -174,7 +175,10 @@ def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> Non
     for stage in summary["stages"]:
         cost = stage["cost"]
         total = {key: count + cost[key] for key, count in total.items()}
-        stages.add_row(*cells(*(stage[key] for key in shown), *(cost[key] for key in total)))
+        if stages.row_count < MOST_ROWS:
+            stages.add_row(*cells(*(stage[key] for key in shown), *(cost[key] for key in total)))
+    if len(summary["stages"]) > MOST_ROWS:
+        stages.add_row(f"and {len(summary['stages']) - MOST_ROWS} more, see --json")
     stages.add_section()
     blank = [None] * (len(shown) - 2)
     stages.add_row(*cells("in all", *blank, summary["interval"], *total.values()))
@@ -191,7 +195,8 @@ def _show(summary: Mapping[str, Any], out: Path, clock_mhz: float | None) -> Non
     _explain(summary["folding"])
     for note in summary["notes"]:
         screen.print(f"note      {cells(note)[0]}")
-    screen.print(f"wrote     {cells(str(out))[0]}; prove it: gatesmith verify {out} --data FILE")
+    where = cells(str(out))[0]
+    screen.print(f"wrote     {where}; prove it: gatesmith verify {where} --data FILE")
 
 
 def _explain(folding: Mapping[str, Any]) -> None:

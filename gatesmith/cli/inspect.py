@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from gatesmith.cli.output import (
+    MOST_ROWS,
     AsJson,
     InputSpec,
     cells,
@@ -50,7 +51,7 @@ def _show(found: Mapping[str, Any]) -> None:
     reads = () if found["chain"] else ("reads",)
     text = ("layer", "operator", *reads, "type", "range", "stands for", "from")
     layers = table(f"{found['model']}, {found['form']} form", text, ("parameters", "operations"))
-    for layer in found["layers"]:
+    for layer in found["layers"][:MOST_ROWS]:
         names = ("name", "op", *(() if found["chain"] else ("args",)), "type")
         low_high = layer["range"]
         layers.add_row(
@@ -58,6 +59,8 @@ def _show(found: Mapping[str, Any]) -> None:
             *cells(low_high and f"{low_high[0]} .. {low_high[1]}", readable(layer["meaning"])),
             *cells(layer["origin"], layer["parameters"] or None, layer["operations"] or None),
         )
+    if len(found["layers"]) > MOST_ROWS:
+        layers.add_row(f"and {len(found['layers']) - MOST_ROWS} more, see --json")
     layers.add_section()
     blank = [None] * (len(text) - 1)
     layers.add_row(*cells("in all", *blank, found["parameters"], found["operations"]))

@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gatesmith.errors import UserError, UserErrors
+from gatesmith.plain_text import told_lines
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -36,6 +37,7 @@ InputSpec = Annotated[
     ),
 ]
 
+MOST_ROWS = 500  # of a table of layers: nobody reads more, and laying them out takes minutes
 LONGEST_FRACTION = 12  # characters
 WIDE = 200  # columns when the output is a file: nothing may be cut
 
@@ -56,7 +58,7 @@ def print_errors(error: UserError | UserErrors, as_json: bool) -> int:
     errors = error.errors if isinstance(error, UserErrors) else (error,)
     err = console(sys.stderr)
     for number, problem in enumerate(errors):
-        first, *rest = str(problem).splitlines()
+        first, *rest = str(problem).split("\n")
         err.print(("\n" if number else "") + f"[bold red]{escape(first)}[/]", soft_wrap=True)
         err.print(escape("\n".join(rest)), soft_wrap=True)
     if as_json:
@@ -74,7 +76,7 @@ def only_json(wanted: bool) -> Iterator[None]:
 
 def table(title: str, left: Sequence[str], right: Sequence[str] = ()) -> Table:
     """An empty table: columns of text, then columns of numbers."""
-    made = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = Table(title=_cell(title), box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for name in left:
         made.add_column(name, overflow="fold")
     for name in right:
@@ -102,13 +104,13 @@ def _cell(value: object) -> str:
         case float():
             return f"{value:.6g}"
         case str():
-            return escape(value)
+            return escape(told_lines(value))
         case list() | tuple():
             return ", ".join(map(_cell, value))
         case dict():
-            return ", ".join(f"{escape(str(key))} {_cell(entry)}" for key, entry in value.items())
+            return ", ".join(f"{_cell(str(key))} {_cell(entry)}" for key, entry in value.items())
         case _:
-            return escape(str(value))
+            return escape(told_lines(str(value)))
 
 
 def readable(text: str | None) -> str | None:

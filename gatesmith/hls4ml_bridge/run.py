@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,6 +40,7 @@ from gatesmith.rtl_tests.answers import best_class, has_classes
 from gatesmith.rtl_tests.dataset import Dataset
 from gatesmith.rtl_tests.dataset import load as load_frames
 from gatesmith.rtl_tests.host_quantizer import quantizer
+from gatesmith.whole_folder import replace_folder
 
 MARK = "gatesmith-hls4ml.json"
 """The comparison, in the project's folder; a folder with it may be replaced."""
@@ -112,8 +112,9 @@ def bridge(model: Path, out: Path, settings: Settings, progress: Progress) -> Br
     if simulates and data is not None and codes is not None:
         frames = _frames(network, data, codes, shape, settings)
     progress("convert", 2, STEPS)
-    out.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=".hls4ml-") as work:
+    place = out.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=".hls4ml-") as work:
         folder = Path(work)
         ran = process.run(job, handed.SerializeToString(), frames, folder, settings)
         progress("compare", 3, STEPS)
@@ -126,7 +127,7 @@ def bridge(model: Path, out: Path, settings: Settings, progress: Progress) -> Br
         progress("write", 4, STEPS)
         project = folder / "project"
         (project / MARK).write_text(json.dumps(done.as_json(), indent=2) + "\n")
-        _put(project, out)
+        replace_folder(project, place)
     progress("done", STEPS, STEPS)
     return done
 
@@ -322,18 +323,3 @@ def _check_out(out: Path) -> None:
             why=why,
             fix=("name a new or empty folder",),
         )
-
-
-def _put(project: Path, out: Path) -> None:
-    """Whole or not at all."""
-    out = out.absolute()
-    old = out.parent / f".{out.name}.{os.getpid()}.old"
-    if out.exists():
-        out.rename(old)
-    try:
-        project.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

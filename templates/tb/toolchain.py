@@ -27,6 +27,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timin
 
 KEEP = 64
 """Simulators in the cache; the longest unused go first."""
+
+
+ABANDONED = 24 * 3600
+"""Seconds after which a folder of work belongs to nobody."""
 
 
 class ToolError(Exception):
@@ -342,6 +347,17 @@ def _forget_oldest(home: Path) -> None:
     built = [entry for entry in home.iterdir() if (entry / "sim").exists()]
     for entry in sorted(built, key=lambda entry: entry.stat().st_mtime)[:-KEEP]:
         shutil.rmtree(entry, ignore_errors=True)
+    for work in home.glob("build-*"):  # of processes that were killed
+        if _age(work) > ABANDONED:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def _age(path: Path) -> float:
+    """Seconds since it was changed; 0 where it is gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def die_with_parent() -> None:
@@ -368,7 +384,12 @@ def _run(
     )
     if done.returncode:
         tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
-        why = f"{Path(command[0]).name} ended with {done.returncode}:\n{tail}"
+        code = done.returncode
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        why = f"{Path(command[0]).name} {ended}:\n{tail}"
+        if code < 0:  # from outside: not the design's fault
+            fix: tuple[str, ...] = ("run it again; signal 9 often means that memory ran out",)
+            raise ToolError("verify.build-failed", f"{what}: it was killed", why, fix)
         fix = ("if the RTL is as gatesmith wrote it, report this with build.json",)
         raise ToolError("verify.build-failed", what, why, fix)
 

@@ -1,0 +1,1 @@
+"""Damaged model files: made here, run through the command, judged (docs/robustness.md)."""
