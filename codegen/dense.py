@@ -23,8 +23,8 @@ from gatesmith.codegen.coded_roms import CODED_ROMS, coded_rom
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit, Naming
-from gatesmith.codegen.render import render
-from gatesmith.codegen.stream import Stage, Stream, Timing, Work
+from gatesmith.codegen.render import plain, render
+from gatesmith.codegen.stream import Reloadable, Stage, Stream, Timing, Work
 from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.ir import BIPOLAR, TERNARY, Ints
 from gatesmith.ops.dense import Dense
@@ -66,6 +66,8 @@ class DenseStage(Stage):
             raise ValueError(f"PE {self.pe} does not divide {outs // self.op.groups} outputs")
         if self.masked and (self.x.elem, self.op.weight_type) != (TERNARY, BIPOLAR):
             raise ValueError(f"cannot mask {self.x.elem} by {self.op.weight_type}")
+        if self.rom != PLAIN and self.op.reloadable:
+            raise ValueError(f"a {self.rom} ROM cannot be reloaded")
         if self.rom != PLAIN and self.coded is None:
             raise ValueError(f"there is no {self.rom} ROM for the weights of this fold")
 
@@ -125,7 +127,7 @@ class DenseStage(Stage):
 
         Registered is the product then, not the weight: few words, and weights that are not coded.
         """
-        few = 1 < self.depth <= MERGED_WORDS
+        few = 1 < self.depth <= MERGED_WORDS and not self.op.reloadable
         return self.terms.kind == "xnor" and self.rom == PLAIN and few and not self.fetches
 
     @property
@@ -167,6 +169,11 @@ class DenseStage(Stage):
     def word_bits(self) -> int:
         """Bits of a word of weights."""
         return self.pe * self.simd * self.terms.rom_type.bits
+
+    @property
+    def reloadable(self) -> Reloadable | None:
+        """The weights."""
+        return Reloadable("weights", self._words()) if self.op.reloadable else None
 
     @property
     def coded(self) -> CodedRom | None:
@@ -271,7 +278,8 @@ class DenseStage(Stage):
         FFs. Operands: bits kept of x + word bits FFs (none behind block RAM), twice where one of
         the two is from block RAM. Memories: parts.ram, parts.rom by content, or that of the coded
         ROM. Weights that are one LUT with their product have no LUT of a product beside. Flags that
-        go along with three registers or more are shift registers of a LUT each.
+        go along with three registers or more are shift registers of a LUT each. Weights that can be
+        reloaded: parts.writable.
         """
         terms, out, pe = self.terms, self.sink.elem.bits, self.pe
         trees = pe + int(terms.kind == "gated")
@@ -305,6 +313,8 @@ class DenseStage(Stage):
             cost += Cost(ff=self.kept_bits + self.pe * self.simd * terms.rom_type.bits)
         if self.coded is not None:
             return cost + self.coded.cost()
+        if self.op.reloadable:
+            return cost + parts.writable(self.depth, self.word_bits)
         if self.merges:
             cost += Cost(ff=(self.depth - 1).bit_length())
         return cost + parts.rom(self.depth, self.word_bits, self._words, logic=True).registered
@@ -330,6 +340,7 @@ class DenseStage(Stage):
             f"{self.module}.sv": render("sv/dense.sv.j2", hw=self),
             **weights,
             **self.terms.files(),
+            **({"gs_reload.sv": plain("sv/gs_reload.sv")} if self.op.reloadable else {}),
         }
 
 

@@ -18,7 +18,13 @@ from gatesmith.codegen.dense_unrolled import UNROLLED
 from gatesmith.codegen.lane_costs import RESOURCES, Amounts, amounts
 from gatesmith.codegen.layers import is_masked
 from gatesmith.codegen.matrix_unit import Fold, Layer, Naming
-from gatesmith.codegen.matrix_units import UNITS, layer_of, with_requantize, with_threshold
+from gatesmith.codegen.matrix_units import (
+    UNITS,
+    layer_of,
+    refusal,
+    with_requantize,
+    with_threshold,
+)
 from gatesmith.codegen.min_sum import Table
 from gatesmith.codegen.stream import Stage, Stream
 from gatesmith.codegen.truth_rows import TRUTH
@@ -64,7 +70,7 @@ def candidates(
             continue
         if wish.unit not in (None, unit.name) or wish.rom_name not in unit.roms:
             continue
-        if unit.refuses(layer, wish.rom_name) is None:
+        if refusal(unit, layer, wish.rom_name) is None:
             yield from filter(wish.allows, unit.folds(layer, wish.rom_name))
 
 

@@ -10,7 +10,13 @@ import numpy as np
 from gatesmith.codegen.builder import Builder, Tap
 from gatesmith.codegen.dense_unrolled import UNROLLED
 from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
-from gatesmith.codegen.matrix_units import UNITS, layer_of, with_requantize, with_threshold
+from gatesmith.codegen.matrix_units import (
+    UNITS,
+    layer_of,
+    refusal,
+    with_requantize,
+    with_threshold,
+)
 from gatesmith.codegen.requantize import RequantizeStage
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.codegen.top_k import TopKStage
@@ -56,7 +62,7 @@ def dense(builder: Builder, node: Node) -> None:
     """
     fold, layer = builder.folds[node], layer_of(node, builder.cycles)
     unit = UNITS[fold.unit]
-    if (why := unit.refuses(layer, fold.rom)) is not None:
+    if (why := refusal(unit, layer, fold.rom)) is not None:
         raise ValueError(f"{node.name} cannot be folded as {fold}: {why}")
     lanes = unit.lanes(layer, fold)
     tap = builder.take(node.args[0])
@@ -108,7 +114,7 @@ def is_masked(node: Node, simd: int, together: int) -> bool:
 
 def is_identity(op: Threshold, x: IntType) -> bool:
     """Whether every value stays as it is: the quantizer behind a sign."""
-    if op.out != x:
+    if op.out != x or op.reloadable:
         return False
     values = np.arange(x.lo, x.hi + 1, x.step)
     rows = max(op.thresholds.shape[0], op.falling.shape[0])

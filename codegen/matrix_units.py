@@ -12,7 +12,7 @@ from gatesmith.codegen.dense_numbers import DenseNumbersStage
 from gatesmith.codegen.dense_packed import LutUnit, PackedUnit
 from gatesmith.codegen.dense_skip import SkipUnit
 from gatesmith.codegen.dense_unrolled import DenseUnrolledStage, UnrolledUnit
-from gatesmith.codegen.matrix_unit import Fold, Layer, MatrixUnit
+from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, MatrixUnit
 from gatesmith.codegen.stream import Stage
 from gatesmith.codegen.truth_rows import TruthRowsStage, TruthUnit
 from gatesmith.codegen.windowing import stream_groups, taps_order
@@ -33,6 +33,13 @@ UNITS: dict[str, MatrixUnit] = {
 
 ROMS = tuple(dict.fromkeys(rom for unit in UNITS.values() for rom in unit.roms))
 """Ways to store weights, of all units."""
+
+
+def refusal(unit: MatrixUnit, layer: Layer, rom: str) -> str | None:
+    """Why a unit cannot build a layer with this way to store weights; None when it can."""
+    if layer.op.reloadable and (unit.name, rom) != (FOLDED, PLAIN):
+        return "it is --reloadable: only a folded unit with plain weights has a memory to write"
+    return unit.refuses(layer, rom)
 
 
 def with_threshold(stage: Stage, threshold: Threshold) -> Stage | None:

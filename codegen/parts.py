@@ -148,6 +148,18 @@ def ram(depth: int, bits: int, *, through: bool = False) -> Memory:
     return memories.ram(depth, bits, memory_style(depth, bits), through=through)
 
 
+def writable(depth: int, bits: int) -> Cost:
+    """A memory of constants that can be reloaded, with gs_reload; an estimate, never fitted.
+
+    The memory and its register; a register for all but the last 32 bits of a word, one for what is
+    read; a multiplexer of 32 bits over the parts of a word, and one of the address.
+    """
+    chunks = ceil_div(bits, 32)
+    address = (depth - 1).bit_length()
+    lut = 32 * memories.selectors(chunks) + address + chunks
+    return ram(depth, bits).registered + Cost(lut=lut, ff=32 * chunks)
+
+
 def memory_cost(depth: int, bits: int) -> Cost:
     """Of a ROM of any content, without the register behind it."""
     return rom(depth, bits).cost

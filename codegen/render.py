@@ -7,7 +7,7 @@ from importlib import resources
 import jinja2
 
 from gatesmith import __version__
-from gatesmith.codegen.ip.quote import markdown, tcl, tcl_list, told
+from gatesmith.codegen.ip.quote import ctext, markdown, rdl, tcl, tcl_list, told
 
 
 def sv_int(value: int, bits: int) -> str:
@@ -29,7 +29,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     env.filters |= {"sv_int": sv_int, "tcl": tcl, "tcl_list": tcl_list}
-    env.filters |= {"markdown": markdown, "told": told}
+    env.filters |= {"markdown": markdown, "told": told, "rdl": rdl, "ctext": ctext}
     env.globals["version"] = __version__
     return env
 

@@ -110,6 +110,53 @@ class Work:
     weight_bits_read: int = 0
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reloadable:
+    """A memory of constants that is written while the core is in use.
+
+    Its stage has ports for that, see docs/registers.md: ``reload_*``.
+
+    Attributes:
+        what: What it holds: weights, thresholds.
+        words: Bits of its words, uint8 (depth, bits).
+    """
+
+    what: str
+    words: NDArray[np.uint8]
+
+    @property
+    def depth(self) -> int:
+        """Words."""
+        return int(self.words.shape[0])
+
+    @property
+    def bits(self) -> int:
+        """Bits of a word."""
+        return int(self.words.shape[1])
+
+    @property
+    def chunks(self) -> int:
+        """Parts of 32 bits that a word is written and read in."""
+        return -(-self.bits // 32)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of the address of a word."""
+        return max(1, (self.depth - 1).bit_length())
+
+    @property
+    def chunk_bits(self) -> int:
+        """Bits of the number of such a part."""
+        return max(1, (self.chunks - 1).bit_length())
+
+    def parts(self) -> NDArray[np.uint32]:
+        """The words in such parts, the lowest bits first: (depth, chunks)."""
+        wide = np.zeros((self.depth, 32 * self.chunks), np.uint8)
+        wide[:, : self.bits] = self.words
+        packed = np.packbits(wide, axis=1, bitorder="little")
+        return np.ascontiguousarray(packed).view("<u4").astype(np.uint32)
+
+
 @dataclass(frozen=True, slots=True)
 class Stage(ABC):
     """One block of the pipeline: streams in, streams out; most have one of each.
@@ -161,6 +208,11 @@ class Stage(ABC):
     def weight_bits(self) -> int:
         """Bits of the weights it stores; 0 of a stage that has none."""
         return 0
+
+    @property
+    def reloadable(self) -> Reloadable | None:
+        """The memory of constants that can be written at run time, where it has one."""
+        return None
 
     def work(self) -> Work:
         """Products of a frame; none of a stage that only moves or compares."""

@@ -13,7 +13,7 @@ from gatesmith.codegen.arithmetic import carries, comparison
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fitted import luts
 from gatesmith.codegen.render import plain, render
-from gatesmith.codegen.stream import Stage, Stream, Timing
+from gatesmith.codegen.stream import Reloadable, Stage, Stream, Timing
 from gatesmith.ir import Ints, IntType
 from gatesmith.ops.threshold import Threshold
 
@@ -58,7 +58,7 @@ class ThresholdStage(Stage):
     @property
     def per_channel(self) -> bool:
         """Whether channels have thresholds, or a direction, of their own."""
-        return bool(
+        return self.op.reloadable or bool(
             (self.op.thresholds.data != self.op.thresholds.data[:1]).any()
             or (self.op.falling.data != self.op.falling.data[0]).any()
         )
@@ -66,7 +66,7 @@ class ThresholdStage(Stage):
     @property
     def falls_by_channel(self) -> bool:
         """Whether some channels rise and others fall."""
-        return bool((self.op.falling.data != self.op.falling.data[0]).any())
+        return self.op.reloadable or bool((self.op.falling.data != self.op.falling.data[0]).any())
 
     @property
     def depth(self) -> int:
@@ -92,7 +92,8 @@ class ThresholdStage(Stage):
     def compare(self) -> IntType:
         """Type of both sides of a comparison."""
         code = self.x.elem.code
-        return IntType(code.lo, max(code.hi, int(self.codes.max(initial=code.lo))))
+        most = code.hi + 1 if self.op.reloadable else int(self.codes.max(initial=code.lo))
+        return IntType(code.lo, max(code.hi, most))
 
     @property
     def x_code(self) -> str:
@@ -135,6 +136,13 @@ class ThresholdStage(Stage):
         """ONNX origin for the header."""
         return parts.remark(self.origin)
 
+    @property
+    def reloadable(self) -> Reloadable | None:
+        """The thresholds and directions."""
+        if not self.op.reloadable or not self.steps:
+            return None
+        return Reloadable("thresholds", self._words())
+
     def thresholds_mem(self) -> str:
         """The ROM's content: word = beat of the vector; per lane thresholds, direction."""
         return parts.mem_text(self._words(), 1)
@@ -145,7 +153,8 @@ class ThresholdStage(Stage):
         codes = np.broadcast_to(self.codes, (max(rows, self.codes.shape[0]), self.steps))[:rows]
         bits = [parts.bits_of(self.compare.encode(codes), self.compare.bits)]
         if self.falls_by_channel:
-            bits.append(self.op.falling.data[:, None].astype(np.uint8))
+            falling = np.broadcast_to(self.op.falling.data, (rows,))
+            bits.append(falling[:, None].astype(np.uint8))
         return np.concatenate(bits, axis=1).reshape(self.depth, -1)
 
     @property
@@ -179,11 +188,12 @@ class ThresholdStage(Stage):
 
         A comparator with a word of the ROM takes so many LUTs a bit, one with a constant fewer. The
         ROM, and the register behind it, by content: columns that are equal or constant are none.
+        Thresholds that can be reloaded: parts.writable.
         """
         if self.steps == 0:
             return Cost(lut=1, ff=1)
         y, b, lanes = self.op.out.bits, self.compare.bits, self.x.lanes
-        wide = self.depth > 1
+        wide = self.depth > 1 or self.op.reloadable
         constant, hits = (0, lanes * self.steps) if wide else self._constants()
         features = {
             "threshold.compare": lanes * self.steps * b if wide else 0,
@@ -198,8 +208,11 @@ class ThresholdStage(Stage):
             counter = parts.counter_bits(self.depth)
             features["counter.wrap"] = counter
             cost += Cost(ff=counter + self.x.width, carry=carries(counter))
-            cost += parts.rom(self.depth, self.word_bits, self._words).registered
             cost += Cost(ff=(self.x.width + self.word_bits) * self.fetches)
+            if not self.op.reloadable:
+                cost += parts.rom(self.depth, self.word_bits, self._words).registered
+        if self.op.reloadable:
+            cost += parts.writable(self.depth, self.word_bits)
         return cost + Cost(lut=luts(features))
 
     def _constants(self) -> tuple[int, int]:
@@ -226,6 +239,8 @@ class ThresholdStage(Stage):
         module = {f"{self.module}.sv": render("sv/threshold.sv.j2", hw=self)}
         if self.steps == 0:
             return module
+        if self.op.reloadable:
+            module["gs_reload.sv"] = plain("sv/gs_reload.sv")
         return module | {
             f"{self.module}_thresholds.mem": self.thresholds_mem(),
             "gs_adder_tree.sv": plain("sv/gs_adder_tree.sv"),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from gatesmith.codegen import parts
 from gatesmith.codegen.design import CorePort, Design, Driver, Placed
 from gatesmith.codegen.render import render
-from gatesmith.codegen.stream import Stage, Stream
+from gatesmith.codegen.stream import Reloadable, Stage, Stream
 
 RESERVED = ("s_axis", "m_axis")
 """What the ports of the top level begin with: no stage and no stream may."""
@@ -120,12 +120,14 @@ class Instance:
         inward: (prefix of the ports, stream) of each input.
         outward: The same of each output.
         interval: Of the stage.
+        number: Of its memory among those that can be reloaded; None where it has none.
     """
 
     stage: Stage
     inward: tuple[tuple[str, str], ...]
     outward: tuple[tuple[str, str], ...]
     interval: int
+    number: int | None = None
 
     @property
     def lanes(self) -> str:
@@ -147,12 +149,24 @@ class Instance:
 
     @property
     def connections(self) -> str:
-        """Every stream at its ports (SystemVerilog)."""
-        return ",\n".join(
-            f"        .{port}_{signal}({wire}_{signal})"
+        """Every stream at its ports, and the memory that is reloaded (SystemVerilog)."""
+        nets = [
+            (f"{port}_{signal}", f"{wire}_{signal}")
             for port, wire in (*self.inward, *self.outward)
             for signal in ("tdata", "tvalid", "tready")
-        )
+        ]
+        if self.stage.reloadable is not None:
+            memory = self.stage.reloadable
+            word, chunk = memory.word_bits, memory.chunk_bits
+            nets += [
+                ("reload_select", f"reload_select[{self.number}]"),
+                ("reload_write", "reload_write"),
+                ("reload_word", f"reload_word[{word - 1}:0]"),
+                ("reload_chunk", f"reload_chunk[{chunk - 1}:0]"),
+                ("reload_data", "reload_data"),
+                ("reload_read", f"{self.stage.name}_reload_read"),
+            ]
+        return ",\n".join(f"        .{port}({net})" for port, net in nets)
 
     @property
     def streams(self) -> tuple[tuple[str, Stream], ...]:
@@ -171,6 +185,7 @@ class Top:
         outputs: Outputs of the core.
         instances: Stages, drivers before readers.
         source_text: What the design was made from, for the header.
+        monitored: Whether it has ports for the registers around it.
     """
 
     name: str
@@ -179,6 +194,33 @@ class Top:
     outputs: tuple[End, ...]
     instances: tuple[Instance, ...]
     source_text: str
+    monitored: bool = False
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Every stream, those of the inputs first."""
+        inside = (wire for item in self.instances for wire, _ in item.streams)
+        return (*(end.wire for end in self.inputs), *inside)
+
+    @property
+    def reloaded(self) -> tuple[Instance, ...]:
+        """Stages with memories that can be reloaded, by number."""
+        return tuple(item for item in self.instances if item.number is not None)
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of the address of a word of any of them."""
+        return max(m.word_bits for m in self._memories)
+
+    @property
+    def chunk_bits(self) -> int:
+        """Bits of the number of a part of 32 bits of a word."""
+        return max(m.chunk_bits for m in self._memories)
+
+    @property
+    def _memories(self) -> list[Reloadable]:
+        found = (item.stage.reloadable for item in self.instances)
+        return [memory for memory in found if memory is not None]
 
     @property
     def pad(self) -> str:
@@ -188,7 +230,10 @@ class Top:
     @property
     def widest(self) -> str:
         """The widest of all ranges."""
-        return f"[{max(end.bits for end in (*self.inputs, *self.outputs)) - 1}:0]"
+        bits = [end.bits for end in (*self.inputs, *self.outputs)]
+        if self.monitored:
+            bits += [len(self.streams), *([32, len(self.reloaded)] if self.reloaded else [])]
+        return f"[{max(bits) - 1}:0]"
 
     def range(self, bits: int) -> str:
         """Range of a vector of ``bits``, as wide as the widest."""
@@ -200,26 +245,39 @@ class Top:
         return " || ".join(f"frame_error{end.number}_q" for end in self.inputs)
 
 
-def render_top(design: Design, source: str = "") -> str:
+def render_top(design: Design, source: str = "", *, monitored: bool = False) -> str:
     """Text of the top module.
 
     Args:
         design: Stages and streams.
         source: What the design was made from (ONNX file and its hash), one line of the header.
+        monitored: Whether it gets ports for registers around it: the handshakes of every stream,
+            and access to the memories that can be reloaded.
 
     Raises:
         ValueError: A name is taken.
     """
+    return render("sv/top.sv.j2", hw=top_of(design, source, monitored=monitored))
+
+
+def top_of(design: Design, source: str = "", *, monitored: bool = False) -> Top:
+    """What the template of the top module is given. Arguments: those of :func:`render_top`."""
     named = wires(design)
-    hw = Top(
+    numbers = {stage.name: k for k, stage in enumerate(reloaded(design))}
+    return Top(
         design.name,
         design.interval,
         tuple(_ends("s_axis", design.inputs, [named[Driver(p.name)] for p in design.inputs])),
         tuple(_ends("m_axis", design.outputs, [named[_driver(p)] for p in design.outputs])),
-        tuple(_instance(placed, named) for placed in design.placed),
+        tuple(_instance(placed, named, numbers) for placed in design.placed),
         parts.remark([source]) if source else "a streaming network",
+        monitored,
     )
-    return render("sv/top.sv.j2", hw=hw)
+
+
+def reloaded(design: Design) -> tuple[Stage, ...]:
+    """Stages with memories that can be reloaded, in the order of their numbers."""
+    return tuple(stage for stage in design if stage.reloadable is not None)
 
 
 def _driver(port: CorePort) -> Driver:
@@ -234,7 +292,9 @@ def _ends(bare: str, ports: Sequence[CorePort], inside: Sequence[str]) -> Iterab
         yield End(name, prefix, port.stream, inside[k], number)
 
 
-def _instance(placed: Placed, named: Mapping[Driver, str]) -> Instance:
+def _instance(
+    placed: Placed, named: Mapping[Driver, str], numbers: Mapping[str, int] | None = None
+) -> Instance:
     stage = placed.stage
     drivers = [named[driver] for driver in placed.drivers]
     sinks = [named[Driver(stage.name, k)] for k in range(len(stage.sinks))]
@@ -243,6 +303,7 @@ def _instance(placed: Placed, named: Mapping[Driver, str]) -> Instance:
         tuple(zip(stage.inward(), drivers, strict=True)),
         tuple(zip(stage.outward(), sinks, strict=True)),
         stage.interval,
+        (numbers or {}).get(stage.name),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from gatesmith.codegen.matrix_unit import FOLDED, PLAIN, Fold, Layer, divisors
-from gatesmith.codegen.matrix_units import ROMS, UNITS, layer_of
+from gatesmith.codegen.matrix_units import ROMS, UNITS, layer_of, refusal
 from gatesmith.errors import UserError
 from gatesmith.ir import Node
 
@@ -114,9 +114,10 @@ def _refused(node: Node, wish: Wish, cycles: int) -> UserError | None:
     able = [unit for unit in units if wish.rom_name in unit.roms]
     if not able:
         return _cannot(node, wish, f"{wish.unit} units store weights as {', '.join(units[0].roms)}")
-    whys = [unit.refuses(layer, wish.rom_name) for unit in able]
+    whys = [refusal(unit, layer, wish.rom_name) for unit in able]
     if all(why is not None for why in whys):
-        return _cannot(node, wish, "; ".join(why for why in whys if why is not None))
+        different = dict.fromkeys(why for why in whys if why is not None)
+        return _cannot(node, wish, "; ".join(different))
     fits = [unit for unit, why in zip(able, whys, strict=True) if why is None]
     folds = [fold for unit in fits for fold in unit.folds(layer, wish.rom_name)]
     if not any(wish.allows(fold) for fold in folds):

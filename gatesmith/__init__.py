@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         prove,
         prune,
         quantize,
+        reload,
         synth,
         verify,
     )
@@ -31,6 +32,7 @@ __all__ = [
     "prove",
     "prune",
     "quantize",
+    "reload",
     "synth",
     "verify",
 ]

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.wish import Wish
-from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.explain import explained
 from gatesmith.fold_target import Wanted, names_of, wishes_of
-from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Ints, Node, Values
-from gatesmith.ops.input import Input
+from gatesmith.original import Original
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
+from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.with_exit import Exit
+from gatesmith.reload_wishes import reload_wishes
 from gatesmith.report.folds import FoldReport
 from gatesmith.report.write import check_report, write_report
-from gatesmith.rtl_tests.verify import Verdict, read_build
+from gatesmith.rtl_tests.verify import Verdict
 from gatesmith.rtl_tests.verify import verify as run_verify
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from gatesmith.hls4ml_bridge.result import Bridged
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
+    from gatesmith.reloading.run import Reloaded
     from gatesmith.rtl_tests.formal.run import Proved
     from gatesmith.synthesis.run import Synthesised
 
@@ -47,6 +47,8 @@ def build(
     input_spec: str | None = None,
     input_lanes: int | None = None,
     exit_at: str | None = None,
+    registers: bool = False,
+    reloadable: str | Sequence[str] = (),
     report: Path | None = None,
     dump_ir: tuple[str, ...] = (),
     progress: Progress = quiet,
@@ -69,6 +71,10 @@ def build(
         input_lanes: Elements in a beat of every input; by default as few as do not slow it down.
         exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
             best score is ahead of the second by more.
+        registers: Whether a module with control and status over AXI4-Lite is put around the core.
+        reloadable: Layers whose weights and thresholds are written through the registers: names,
+            with ``*``, or ``all``; with ``=BITS`` behind for weights of so many bits. Needs
+            ``registers``.
         report: Page to write, with the trade-off curve.
         dump_ir: Passes to print the graph after.
         progress: Told what is being done.
@@ -90,11 +96,14 @@ def build(
     target = wanted.target()
     spec = None if input_spec is None else InputSpec.parse(input_spec)
     given = None if exit_at is None else Exit.parse(exit_at)
+    layers = reload_wishes(names_of(reloadable), registers=registers)
     dump = dumper(dump_ir)
     prepare(out)
     if report is not None:
         check_report(report)
-    compiled = compile_model(model, target, spec, dump, progress, exit_at=given)
+    compiled = compile_model(
+        model, target, spec, dump, progress, exit_at=given, reloads=Reloads(layers)
+    )
     progress("write", 6, len(STEPS))
     options = {
         "cycles": cycles,
@@ -108,6 +117,8 @@ def build(
         "input": input_spec,
         "input_lanes": input_lanes,
         "exit": exit_at,
+        "registers": registers or None,
+        "reloadable": [str(wish) for wish in layers] or None,
     }
     searched = target.limits is not None or target.latency is not None
     folding = explained(compiled.folded, with_curve=searched or report is not None)
@@ -138,6 +149,22 @@ def explore(
 
     wanted = Wanted(unroll=names_of(unroll), fold=wishes_of(fold))
     return run(model, wanted, input_spec, report, progress)
+
+
+def reload(folder: Path, model: Path, out: Path, *, progress: Progress = quiet) -> Reloaded:
+    """The image that turns the core of a build into another network of the same structure.
+
+    Args:
+        folder: What build wrote, with ``reloadable``.
+        model: The other .onnx file.
+        out: File to write, whole or not at all.
+        progress: Told what is being done.
+
+    Errors: those of the frontend and of lowering, ``prove.no-build``, ``reload.*``.
+    """
+    from gatesmith.reloading.run import reload as run
+
+    return run(folder, model, out, progress)
 
 
 def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
@@ -174,7 +201,7 @@ def verify(
         rtl=rtl,
         hls=hls,
         progress=progress,
-        original=_Original(directory),
+        original=Original(directory),
     )
 
 
@@ -339,41 +366,3 @@ def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: A
     from gatesmith.synthesis.settings import Settings
 
     return run(folder, device, Settings(**options), progress)
-
-
-class _Original:
-    """The model of a build in a float32 runtime; opened when the first frames come."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.comparison: Comparison | None = None
-        self.inputs: dict[str, Node] = {}
-        self.frames = self.right = 0
-        self.labelled = False
-
-    def take(self, x: Mapping[str, Values], labels: Ints | None) -> None:
-        """Compare some more frames."""
-        if self.comparison is None:
-            given = read_build(self.directory)["options"]["input"]
-            spec = None if given is None else InputSpec.parse(given)
-            imported = import_model(self.directory / "model.onnx", spec)
-            self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
-            self.inputs = {n.name: n for n in imported.graph if isinstance(n.op, Input)}
-        arrays = {self.inputs[name]: array for name, array in x.items()}
-        predicted = self.comparison.compare(self.comparison.given(arrays))
-        self.frames += len(predicted)
-        if labels is not None:
-            self.labelled = True
-            self.right += int((predicted == labels).sum())
-
-    def told(self) -> dict[str, Any]:
-        """Engine, codes compared, differing, explained, unexplained, and the engine's top-1."""
-        assert self.comparison is not None, "a data set has frames"
-        found = self.comparison
-        parts = [*found.constants, *(part for side in found.result() for part in side)]
-        counts = {
-            key: sum(getattr(part, key) for part in parts)
-            for key in ("compared", "differing", "explained", "unexplained")
-        }
-        top1 = self.right / self.frames if self.labelled else None
-        return {"engine": found.runtime.engine, **counts, "top1": top1}

@@ -54,6 +54,8 @@ def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
         "input": INPUT,
         "input_lanes": None,
         "exit": None,
+        "registers": None,
+        "reloadable": None,
     }
     assert set(content["files"]) == set(files(tmp_path / "b")) - {"build.json"}
     assert content["inputs"][0]["meaning"] == {"scale": ["1/16"], "offset": ["0"]}

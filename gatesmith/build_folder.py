@@ -7,7 +7,7 @@ rtl/                  SystemVerilog, memory contents, files.f
 hls/                  the same design in HLS C++, its test bench, scripts for the tools
 tb/                   bench that runs without gatesmith
 vectors/              frames for it
-ip/, TOP.core         the core for other tools: IP-XACT, FuseSoC, Tcl, data sheet
+ip/, TOP.core         the core for other tools: IP-XACT, FuseSoC, Tcl, data sheet, drivers
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from gatesmith.build_json import FORMAT, describe, in_words
 from gatesmith.codegen import top
 from gatesmith.codegen.hls.project import hls_files
 from gatesmith.codegen.ip.project import ip_files
+from gatesmith.drivers import driver_files
 from gatesmith.errors import UserError
 from gatesmith.frontend.load import one_file
 from gatesmith.ir.store import save
 from gatesmith.pipeline import Compiled
+from gatesmith.registered import content_of, described, registered
 from gatesmith.rtl_tests.testbench import bench_files
 from gatesmith.rtl_tests.vectors import write_sample
 from gatesmith.templates.tb.shards import patience
@@ -145,7 +147,14 @@ def _fill(
     text = dict(top.files(design.stages))
     model_file = content["model"]
     told = f"{model_file['file']}, sha256 {model_file['sha256']}"
-    text[f"{design.name}.sv"] = top.render_top(design, told)
+    with_registers = bool(content["options"]["registers"])
+    text[f"{design.name}.sv"] = top.render_top(design, told, monitored=with_registers)
+    content["registers"], made = None, None
+    if with_registers:
+        digits = content_of(text)
+        made = registered(design, compiled.integer, content, digits)
+        content["registers"] = described(design, made, digits)
+        text |= {name: body for name, body in made.files().items() if name not in text}
     sources = sorted(name for name in text if name.endswith(".sv"))
     text["files.f"] = "".join(f"{name}\n" for name in sources)
     for name, body in text.items():
@@ -159,7 +168,10 @@ def _fill(
     write_sample(folder, compiled.integer, content)
     beats = {path.name: path.read_bytes() for path in (folder / "vectors").glob("*.bin")}
     real = compiled.imported.graph
-    for name, body in ip_files(content, real, text, beats, patience(content)).items():
+    around_core = ip_files(content, real, text, beats, patience(content))
+    if made is not None:
+        around_core |= driver_files(content, made.map, real)
+    for name, body in around_core.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(body, "utf-8", newline="\n")

@@ -32,6 +32,7 @@ from gatesmith.ir import Graph
 from gatesmith.ir.check import check, samples
 from gatesmith.quant.flip_falling import flip_falling
 from gatesmith.quant.lower import Lowered, lower
+from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.with_exit import Exit, with_exit
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -89,13 +90,14 @@ def compile_model(
     progress: Progress = quiet,
     *,
     exit_at: Exit | None = None,
+    reloads: Reloads | None = None,
 ) -> Compiled:
     """Run every pass up to the plan; ``dump`` gets the name and the text after each."""
     progress("import", 0, len(STEPS))
     imported = import_model(model, spec)
     check(imported.graph, "import")
     dump("import", str(imported.graph))
-    lowered, integer = to_integers(imported, model, dump, progress)
+    lowered, integer = to_integers(imported, model, dump, progress, reloads)
     if exit_at is not None:
         progress("exit", 3, len(STEPS))
         lowered, integer = with_exit(lowered, integer, exit_at)
@@ -134,10 +136,11 @@ def to_integers(
     model: Path,
     dump: Callable[[str, str], None] = silent,
     progress: Progress = quiet,
+    reloads: Reloads | None = None,
 ) -> tuple[Lowered, Graph]:
     """The passes from the real graph to the last integer one."""
     progress("lower", 1, len(STEPS))
-    lowered = lower(imported.graph, model.name)
+    lowered = lower(imported.graph, model.name, reloads)
     work = sum(operations(node) for node in lowered.graph)
     data = samples(lowered.graph, max(1, min(CHECKED_FRAMES, CHECKED_WORK // max(work, 1))))
     check(lowered.graph, "lower", data)

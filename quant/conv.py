@@ -26,6 +26,7 @@ from gatesmith.quant.product import (
     filled,
     products,
     quantized_input,
+    reloaded,
 )
 from gatesmith.quant.rules import Argument, Context, constant, no_host, rule
 
@@ -47,7 +48,15 @@ def lower_conv(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     op = cast(Conv, node.op)
     weights = constant(const)
     form = settled(ctx, quantized_input(ctx, node, form))
-    if products(ctx, node, _matrix(weights), *_scalars()).kind == BIPOLAR:
+    channels, outs = form.shape[-1], weights.shape[3]
+    depthwise = op.group == channels == outs and channels > 1
+    plain = products(ctx, node, _matrix(weights), *_scalars())
+    if depthwise:
+        _refuse_reload(ctx, node)
+    reloadable = False
+    if not depthwise:
+        plain, reloadable = reloaded(ctx, node, plain)
+    if plain.kind == BIPOLAR:
         form = bipolar_input(ctx, form)
     fill = np.zeros(1, np.int64)
     if any(op.pads):
@@ -55,14 +64,41 @@ def lower_conv(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     step = form.affine()
     assert step is not None and form.base is not None
     mul, add = (by_channel(ctx, node, form, params) for params in (step.mul, step.add))
-    channels, outs = form.shape[-1], weights.shape[3]
-    if op.group == channels == outs and channels > 1:
+    if depthwise:
         return _depthwise(ctx, node, form, fill, (mul, add))
     base = _windows(ctx, node, form.base, fill, (weights.shape[0], weights.shape[1]))
     found = _grouped(ctx, node, weights, (mul, add))
-    dense = Dense(Array(found.weights.T), found.kind, op.group)
+    kind = plain.kind if reloadable else found.kind
+    if reloadable and not kind.contains(found.weights):
+        raise ctx.error(
+            "build.reloadable-bits",
+            "the weights of this layer do not fit the type that they are reloaded in",
+            node,
+            f"with the scales of its input they are {int(found.weights.min())} to"
+            f" {int(found.weights.max())}, not {kind}",
+            "ask for more bits: --reloadable LAYER=BITS",
+            "leave this layer out of --reloadable",
+        )
+    dense = Dense(Array(found.weights.T), kind, op.group, reloadable)
     result = ctx.node(node.name, dense, (base,))
     return Form(result, result.type.shape).then(found.step)
+
+
+def _refuse_reload(ctx: Context, node: Node) -> None:
+    """A depthwise layer that was named is an error; one that was meant among others, a note."""
+    wish = ctx.reloads.wish((node.name, *node.origin[:1]))
+    if wish is None:
+        return
+    if wish.names_many:
+        ctx.notes.append(f"{node.name} is not reloadable: a depthwise convolution")
+        return
+    raise ctx.error(
+        "build.reloadable-unit",
+        f"{node.name} cannot be reloaded",
+        node,
+        "it is a depthwise convolution, whose unit has no memory that can be written",
+        "leave this layer out of --reloadable",
+    )
 
 
 def _scalars() -> tuple[Rationals, Rationals]:

@@ -4,7 +4,8 @@
 
 with W'[c] = -W[c] and, since -n < T is n >= step - T, the thresholds of c mirrored:
 T'[k] = -T[K - 1 - k] + step. Exact. Saves the subtraction behind the comparators. Done where the
-negated weights still fit the weight type, and the Dense feeds nothing else.
+negated weights still fit the weight type, and the Dense feeds nothing else. Not where the weights
+can be reloaded: other ones may fall elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def _rule(node: Node, users: Mapping[Node, int]) -> Node | None:
         case Node(
             op=Threshold(thresholds=table, falling=falling) as op,
             args=(Node(op=Dense(weights=weights, weight_type=kind) as dense) as before,),
-        ) if falling.data.any() and users[before] == 1:
+        ) if falling.data.any() and users[before] == 1 and not dense.reloadable:
             channels = weights.shape[0]
             fall = np.broadcast_to(falling.data.astype(bool), (channels,))
             negated = np.where(fall[:, None], -weights.data, weights.data)

@@ -30,6 +30,7 @@ from gatesmith.quant.layout import reshape, settled, stream_axes
 from gatesmith.quant.mat_mul import quantized
 from gatesmith.quant.product import float_weights
 from gatesmith.quant.quantizer import stream_input
+from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.rules import RULES, Argument, Context
 from gatesmith.quant.whole import whole
 
@@ -77,18 +78,24 @@ class Lowered:
         inputs: In the order of its Input nodes.
         outputs: In the order of its outputs.
         notes: Things the user should know.
+        reloaded: Of each layer with weights, in the order in which they were lowered: the type of
+            its weights where they can be reloaded.
     """
 
     graph: Graph
     inputs: tuple[InputPort, ...]
     outputs: tuple[OutputPort, ...]
     notes: tuple[str, ...]
+    reloaded: tuple[IntType | None, ...] = ()
 
 
-def lower(real: Graph, model: str) -> Lowered:
-    """Integer graph that computes what ``real`` means. Errors: ``quant.*``."""
+def lower(real: Graph, model: str, reloads: Reloads | None = None) -> Lowered:
+    """Integer graph that computes what ``real`` means; ``reloads``: layers for any weights.
+
+    Errors: ``quant.*``, ``build.reloadable-*``.
+    """
     _load_rules()
-    ctx = Context(model, real=real)
+    ctx = Context(model, real=real, reloads=reloads or Reloads())
     values = _lower_all(ctx, real)
     outputs: list[Node] = []
     ports: list[OutputPort] = []
@@ -103,11 +110,11 @@ def lower(real: Graph, model: str) -> Lowered:
                 ports.append(OutputPort(node.type.shape, axes, host))
         except UserError as error:
             ctx.errors.append(error)
-    raise_all(_merged(ctx.errors))
+    raise_all(_merged(ctx.errors) + ctx.reloads.unknown())
     graph = _told(Graph(tuple(outputs), real.name)).named_once()
     entries = (node for node in graph if isinstance(node.op, Input))
     inputs = tuple(_input_port(ctx, node.name) for node in entries)
-    return Lowered(graph, inputs, tuple(ports), tuple(ctx.notes))
+    return Lowered(graph, inputs, tuple(ports), tuple(ctx.notes), tuple(ctx.reloads.found))
 
 
 def _lower_all(ctx: Context, real: Graph) -> dict[Node, Argument | None]:

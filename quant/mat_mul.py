@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gatesmith.ir import BIPOLAR, Array, Ints, Node
@@ -11,7 +13,13 @@ from gatesmith.ops.mat_mul import MatMul
 from gatesmith.quant.form import Form
 from gatesmith.quant.grid import integer_grid
 from gatesmith.quant.layout import reshape, settled
-from gatesmith.quant.product import bipolar_input, by_channel, products, quantized_input
+from gatesmith.quant.product import (
+    bipolar_input,
+    by_channel,
+    products,
+    quantized_input,
+    reloaded,
+)
 from gatesmith.quant.rules import Argument, Context, constant, no_host, rule
 
 
@@ -33,17 +41,18 @@ def lower_mat_mul(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     step = form.affine()
     assert step is not None
     mul, add = (by_channel(ctx, node, form, params) for params in (step.mul, step.add))
-    found = products(ctx, node, weights, mul, add)
+    found, reloadable = reloaded(ctx, node, products(ctx, node, weights, mul, add))
     if found.kind == BIPOLAR:
         turned = bipolar_input(ctx, form)
         if turned is not form:
             form, step = turned, turned.affine()
             assert step is not None
             mul, add = (by_channel(ctx, node, form, params) for params in (step.mul, step.add))
-            found = products(ctx, node, weights, mul, add)
+            found = replace(products(ctx, node, weights, mul, add), kind=found.kind)
     form, integers = _in_vectors(ctx, form, found.weights)
     assert form.base is not None
-    dense = ctx.node(node.name, Dense(Array(integers.T), found.kind), (form.base,))
+    op = Dense(Array(integers.T), found.kind, reloadable=reloadable)
+    dense = ctx.node(node.name, op, (form.base,))
     return Form(dense, dense.type.shape).then(found.step)
 
 

@@ -112,6 +112,23 @@ def bipolar_input(ctx: Context, form: Form) -> Form:
     return replace(form, base=ctx.made[key], steps=(Scale(half, step.add + half),))
 
 
+def reloaded(ctx: Context, node: Node, found: Products) -> tuple[Products, bool]:
+    """The products of the next layer, for any weights of a type where it can be reloaded."""
+    names = (node.name, *node.origin[:1])
+    try:
+        kind = ctx.reloads.type_of(names, found.weights)
+    except ValueError as error:
+        raise ctx.error(
+            "build.reloadable-bits",
+            "the weights of this layer do not fit the type that they are reloaded in",
+            node,
+            str(error),
+            "ask for more bits: --reloadable LAYER=BITS",
+            "leave this layer out of --reloadable",
+        ) from error
+    return (found, False) if kind is None else (replace(found, kind=kind), True)
+
+
 def _offsets(weights: Reals, add: Rationals) -> Rationals:
     """Sum over i of W[i, o] * b_i."""
     if not any(add.reshape(-1)):

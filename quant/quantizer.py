@@ -27,6 +27,7 @@ from gatesmith.quant.form import Chain, Form, Rationals
 from gatesmith.quant.join import join_directly
 from gatesmith.quant.layout import input_axes, out_of_axes, reshape, settled
 from gatesmith.quant.multiply_shift import Steps, implement
+from gatesmith.quant.reloadable import reloads
 from gatesmith.quant.rules import Context
 from gatesmith.quant.step_function import (
     HALF,
@@ -207,6 +208,8 @@ def _line(chain: Chain) -> tuple[Fraction, Fraction]:
 def _implement(ctx: Context, node: Node, base: Node, codes: IntType, channels: list[Steps]) -> Node:
     """Choose among nothing, Threshold and Requantize."""
     x = base.type.int_elem
+    if reloads(base) and codes.count - 1 <= MANY:
+        return ctx.node(node.name, _every_channel(_threshold(channels, codes, x), base), (base,))
     if isinstance(base.op, Join):
         joined = join_directly(base, channels, codes)
         if joined is not None:
@@ -234,6 +237,14 @@ def _implement(ctx: Context, node: Node, base: Node, codes: IntType, channels: l
                 "give it a power-of-two scale in proportion to the scales before it",
             )
     return ctx.node(node.name, _threshold(channels, codes, x), (base,))
+
+
+def _every_channel(op: Threshold, base: Node) -> Threshold:
+    """A row for each channel, to be replaced by any others."""
+    rows = base.type.channels
+    table = np.broadcast_to(op.thresholds.data, (rows, op.thresholds.shape[1]))
+    falling = np.broadcast_to(op.falling.data, (rows,))
+    return Threshold(Array(table), op.out, Array(falling), reloadable=True)
 
 
 def _threshold(channels: list[Steps], codes: IntType, x: IntType) -> Threshold:

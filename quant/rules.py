@@ -15,6 +15,7 @@ from gatesmith.errors import UserError
 from gatesmith.ir import Affine, Graph, Node, Op, Reals
 from gatesmith.ops.const import Const
 from gatesmith.quant.form import Form
+from gatesmith.quant.reloadable import Reloads
 
 Argument: TypeAlias = Form | Node
 """What a rule gets for an argument: a form, or the Const node itself."""
@@ -41,6 +42,7 @@ class Context:
             quantizer; what is before it is the host's.
         axes: For each integer Input node by name: the order in which the axes of the model's input
             (or of the host quantizer's codes) stand on the stream.
+        reloads: Layers whose weights are written while the core is in use.
     """
 
     model: str
@@ -53,6 +55,7 @@ class Context:
     inputs: dict[str, str] = field(default_factory=dict)
     host_quantizers: dict[str, Node] = field(default_factory=dict)
     axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    reloads: Reloads = field(default_factory=Reloads)
 
     def node(
         self, name: str, op: Op, args: tuple[Node, ...], meaning: Affine | None = None

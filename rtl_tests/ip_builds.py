@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 
@@ -34,7 +35,17 @@ def bipolar(folder: Path) -> Built:
     return _built(qonnx_networks.bipolar_input(True).model, folder, "bipolar")
 
 
-def _built(model: onnx.ModelProto, folder: Path, name: str) -> Built:
+def registers(folder: Path) -> Built:
+    """As small, behind registers, with every layer reloadable."""
+    net = Net((6,), 3)
+    net.quant(3, 0.5).dense(6, 4, 2).quant(2, 1.0).dense(4, 3, 2)
+    net.rename = {node.name: f"{HOSTILE}\n{k}\x01" for k, node in enumerate(net.nodes)}
+    net.rename |= {"x": f"x{HOSTILE}", net.current: f"y{HOSTILE}\u202e"}
+    name = HOSTILE.replace("/", "")
+    return _built(net.model(), folder, name, registers=True, reloadable="all")
+
+
+def _built(model: onnx.ModelProto, folder: Path, name: str, **options: Any) -> Built:
     path = folder / f"{name}.onnx"
     onnx.save(model, path)
-    return gatesmith.build(path, folder / "build", cycles=64)
+    return gatesmith.build(path, folder / "build", cycles=64, **options)

@@ -43,14 +43,21 @@ def bipolar(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return ip_builds.bipolar(tmp_path_factory.mktemp("bipolar"))
 
 
-@pytest.fixture(scope="module", params=["small", "ends", "bipolar"])
+@pytest.fixture(scope="module")
+def registers(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return ip_builds.registers(tmp_path_factory.mktemp("registers"))
+
+
+@pytest.fixture(scope="module", params=["small", "ends", "bipolar", "registers"])
 def built(request: pytest.FixtureRequest) -> Built:
     found: Built = request.getfixturevalue(request.param)
     return found
 
 
 def top(built: Built) -> str:
-    return str(built.content["top"])
+    """Module that ip/ is about."""
+    told = built.content["registers"]
+    return str(built.content["top"] if told is None else told["module"])
 
 
 def ip(built: Built, name: str) -> Path:
@@ -112,7 +119,8 @@ def ports_2009(root: ET.Element) -> Ports:
 
 def test_ports_are_those_of_the_rtl(built: Built) -> None:
     wanted = rtl_ports(built)
-    assert len(wanted) == 3 + 4 * (len(built.content["inputs"]) + len(built.content["outputs"]))
+    count = 3 + 4 * (len(built.content["inputs"]) + len(built.content["outputs"]))
+    assert len(wanted) == count + (18 if built.content["registers"] else 0)  # AXI4-Lite and irq
     assert ports_2014(ET.parse(ip(built, f"{top(built)}.xml")).getroot()) == wanted
     assert ports_2009(ET.parse(ip(built, "component.xml")).getroot()) == wanted
 
@@ -126,7 +134,7 @@ def test_bus_interfaces_map_every_port_but_one(built: Built, space: str, name: s
         assert kind is not None
         for port in bus.iter(f"{space}portMap"):
             physical = str(port.findtext(f"{space}physicalPort/{space}name"))
-            if physical.startswith(("s_axis", "m_axis")):
+            if physical.startswith(("s_axis", "m_axis", "s_axil")):
                 logical = str(port.findtext(f"{space}logicalPort/{space}name"))
                 assert physical == f"{bus.findtext(f'{space}name')}_{logical.lower()}"
                 master = bus.find(f"{space}master") is not None
@@ -180,7 +188,8 @@ def test_vivado_scripts(built: Built, script: str, tmp_path: Path) -> None:
             call[2] for call in calls if call[:2] == ("ipx::associate_bus_interfaces", "-busif")
         ]
         ends = [*built.content["inputs"], *built.content["outputs"]]
-        assert buses == [port["prefix"] for port in ends]
+        axil = ["s_axil"] if built.content["registers"] else []
+        assert buses == axil + [port["prefix"] for port in ends]
         assert calls[-1][0] == "ipx::save_core"
 
 
@@ -193,7 +202,8 @@ def test_quartus_script(built: Built, tmp_path: Path) -> None:
     assert all(Path(path).is_file() for path in (*sources, sdc))
     assert {Path(path).name for path in sources} == rtl_names(built, ".sv")
     assert {pin.removesuffix("[*]") for pin in virtual} == set(rtl_ports(built)) - {"aclk"}
-    assert all(pin.endswith("[*]") == ("tdata" in pin) for pin in virtual)
+    vectors = ("tdata", "addr", "wdata", "wstrb", "resp", "rdata")
+    assert all(pin.endswith("[*]") == any(v in pin for v in vectors) for pin in virtual)
     copied = {path.name: path.read_bytes() for path in tmp_path.glob("*.mem")}
     assert copied == {n: (built.folder / "rtl" / n).read_bytes() for n in rtl_names(built, ".mem")}
 
@@ -213,7 +223,8 @@ def test_platform_designer_component(built: Built, tmp_path: Path) -> None:
     wanted = rtl_names(built, ".sv") | rtl_names(built, ".mem")
     assert sorted(Path(path).name for path in files) == sorted([*wanted, *wanted])  # two file sets
     clocked = values(calls, "set_interface_property")
-    assert set(clocked) == {"aclk", "aresetn", "BOTH"}
+    assert set(clocked) - {"s_axil"} == {"aclk", "aresetn", "BOTH"}
+    assert ("s_axil" in clocked) == bool(built.content["registers"])  # the interrupt is of it
 
 
 @pytest.mark.parametrize(("suffix", "tool"), [(".sdc", QUARTUS), ("_ooc.xdc", VIVADO)])
@@ -290,7 +301,8 @@ def test_core_file_is_plain_yaml(small: Built) -> None:
 
 
 def test_no_file_knows_where_it_was_made(built: Built) -> None:
-    for path in [*(built.folder / "ip").iterdir(), *built.folder.glob("*.core")]:
+    made = [path for path in (built.folder / "ip").rglob("*") if path.is_file()]
+    for path in [*made, *built.folder.glob("*.core")]:
         assert str(built.folder.parent) not in path.read_text("utf-8"), path.name
 
 

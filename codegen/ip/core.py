@@ -23,6 +23,21 @@ CLOCK_MHZ = 100
 DEVICE = "xc7z020clg400-1"
 """Device in Vivado's scripts; one that its free edition knows."""
 
+AXIL = "s_axil"
+"""What the ports of the registers begin with."""
+
+IPXACT_ACCESS = {
+    "const": ("read-only", "", ""),
+    "status": ("read-only", "", ""),
+    "control": ("read-write", "", ""),
+    "flag": ("read-write", "oneToClear", ""),
+    "pulse": ("write-only", "", ""),
+    "push": ("write-only", "", ""),
+    "pop": ("read-only", "", "modify"),
+    "access": ("read-write", "modify", "modify"),
+}
+"""Access, modifiedWriteValue and readAction of each kind of field."""
+
 INTEL_FAMILY, INTEL_DEVICE = "Cyclone V", "5CSEBA6U23I7"
 """Device in Quartus' script, likewise."""
 
@@ -94,7 +109,7 @@ class Core:
     """What the templates in templates/ip are given, under the name ``core``.
 
     Attributes:
-        top: Top module.
+        top: Top module: with registers, the one around the core.
         model: What it was made from, one printable line: file and hash.
         inputs: Interfaces that it takes frames from.
         outputs: Interfaces that it gives results on.
@@ -107,6 +122,7 @@ class Core:
         clock_given: Whether the user said it.
         frames: Sample frames below vectors/.
         patience: Plusargs of the bench that hang on the design (shards.patience).
+        registers: ``registers`` of build.json; None without them.
     """
 
     top: str
@@ -122,6 +138,7 @@ class Core:
     clock_given: bool
     frames: int
     patience: Mapping[str, int]
+    registers: Mapping[str, Any] | None = None
 
     vendor = VENDOR
     library = LIBRARY
@@ -146,8 +163,37 @@ class Core:
         return (
             Port("aclk", False, 1, False, "clock, rising edge"),
             Port("aresetn", False, 1, False, "reset, synchronous, low for two cycles or more"),
+            *self.axil_ports,
+            *([Port("irq", True, 1, False, "interrupt, active high")] if self.registers else []),
             *(port for bus in self.buses for port in bus.ports),
             Port("frame_error", True, 1, False, "a tlast came at a wrong beat; holds until reset"),
+        )
+
+    @property
+    def axil_ports(self) -> tuple[Port, ...]:
+        """AXI4-Lite, where there are registers."""
+        if self.registers is None:
+            return ()
+        address = (int(self.registers["span"]) - 1).bit_length()
+        told = (
+            *(("awaddr", False, address), ("awvalid", False, 0), ("awready", True, 0)),
+            *(("wdata", False, 32), ("wstrb", False, 4), ("wvalid", False, 0)),
+            *(("wready", True, 0), ("bresp", True, 2), ("bvalid", True, 0), ("bready", False, 0)),
+            *(("araddr", False, address), ("arvalid", False, 0), ("arready", True, 0)),
+            *(("rdata", True, 32), ("rresp", True, 2), ("rvalid", True, 0), ("rready", False, 0)),
+        )
+        about = "registers"
+        return tuple(
+            Port(f"{AXIL}_{name}", out, max(1, bits), bits > 0, about) for name, out, bits in told
+        )
+
+    @property
+    def registers_2014(self) -> tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]:
+        """Registers, and for IP-XACT the access of each field by its name."""
+        told = self.registers["map"] if self.registers is not None else ()
+        return tuple(
+            (entry, {f["name"]: IPXACT_ACCESS[f["kind"]] for f in entry["fields"]})
+            for entry in told
         )
 
     @property
@@ -158,7 +204,13 @@ class Core:
 
     @property
     def bus_names(self) -> tuple[str, ...]:
-        """Names of the stream interfaces, as the clock is told of them."""
+        """Names of the bus interfaces, as the clock is told of them."""
+        streams = tuple(bus.prefix for bus in self.buses)
+        return streams if self.registers is None else (AXIL, *streams)
+
+    @property
+    def stream_names(self) -> tuple[str, ...]:
+        """Names of the streams alone."""
         return tuple(bus.prefix for bus in self.buses)
 
     @property
@@ -203,8 +255,9 @@ def core_of(
     """
     names = sorted(files)
     given = build["options"]["clock_mhz"]
+    registers = build["registers"]
     return Core(
-        str(build["top"]),
+        str(build["top"] if registers is None else registers["module"]),
         told(f"{build['model']['file']}, sha256 {build['model']['sha256']}"),
         _buses(build["inputs"], out=False),
         _buses(build["outputs"], out=True),
@@ -217,6 +270,7 @@ def core_of(
         given is not None,
         frames,
         dict(patience),
+        registers,
     )
 
 

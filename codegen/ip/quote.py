@@ -53,6 +53,25 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", told(text))
 
 
+def rdl(text: str) -> str:
+    r"""``text`` as a string of SystemRDL.
+
+    >>> print(rdl('say "x\\"'))
+    "say \"x\\\""
+    """
+    return '"' + told(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def ctext(text: str) -> str:
+    r"""``text`` inside a comment of C, in ASCII, that cannot end the comment.
+
+    >>> print(ctext("a */ b"), ctext("é??/"))
+    a * / b \xe9? ?/
+    """
+    plain = told(text).encode("unicode_escape").decode("ascii").replace("\\\\", "\\")
+    return plain.replace("*/", "* /").replace("/*", "/ *").replace("??", "? ?")
+
+
 def _escaped(char: str) -> str:
     # Tcl 8 knows \u with four digits; a character beyond is two of them, as Tcl keeps it itself.
     units = char.encode("utf-16-be", "surrogatepass")

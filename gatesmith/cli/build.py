@@ -83,6 +83,20 @@ ExitAt = Annotated[
         help="Of two heads, answer at this one where its best score is ahead by more than MARGIN.",
     ),
 ]
+Registers = Annotated[
+    bool,
+    typer.Option(
+        "--registers", help="Put control and status over AXI4-Lite around the core, and drivers."
+    ),
+]
+Reloadable = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reloadable",
+        metavar="all|LAYER[=BITS],...",
+        help="Weights and thresholds of these layers can be written at run time; with --registers.",
+    ),
+]
 DumpIr = Annotated[
     list[str] | None,
     typer.Option("--dump-ir", metavar="after=PASS", help="Print the graph after a pass."),
@@ -114,6 +128,8 @@ def build(
     input_spec: InputSpec = None,
     input_lanes: InputLanes = None,
     exit_at: ExitAt = None,
+    registers: Registers = False,
+    reloadable: Reloadable = None,
     report: Report = None,
     dump_ir: DumpIr = None,
     as_json: AsJson = False,
@@ -151,6 +167,8 @@ def build(
             input_spec=input_spec,
             input_lanes=input_lanes,
             exit_at=exit_at,
+            registers=registers,
+            reloadable=tuple(reloadable or ()),
             report=report,
             dump_ir=tuple(dump_ir or ()),
             progress=show,

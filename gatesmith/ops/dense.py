@@ -6,12 +6,12 @@ Window.
 
 Bias, scale and activation are not here: lowering has moved them into the Threshold or Requantize
 behind it. The accumulator's range follows from the actual weights, so it cannot overflow and no
-bit of it is wasted.
+bit of it is wasted; where weights can be reloaded it follows from their type.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +31,8 @@ class Dense(Op):
         weights: int64 (out, in); ``in`` is that of one group.
         weight_type: Type of a weight in the ROM: BIPOLAR (one bit), TERNARY, or a range.
         groups: Parts of x that are multiplied on their own; divides ``out``.
+        reloadable: Whether the weights are only the first ones: the accumulator then has room for
+            any weights of their type.
 
     >>> Dense(Array([[1, 1], [1, -1]]), IntType(-1, 1), 2).run(np.array([[5, 3, 7, 4]]))
     array([[8, 3]])
@@ -39,6 +41,7 @@ class Dense(Op):
     weights: Array
     weight_type: IntType
     groups: int = 1
+    reloadable: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.groups < 1 or self.weights.shape[0] % self.groups:
@@ -60,6 +63,9 @@ class Dense(Op):
         ins = self.weights.shape[1]
         if x == BIPOLAR and self.weight_type == BIPOLAR:
             return IntType(-ins, ins, 2)
+        if self.reloadable:
+            ends = [a * b for a in (x.lo, x.hi) for b in (self.weight_type.lo, self.weight_type.hi)]
+            return IntType(ins * min(ends), ins * max(ends))
         return _range(self.weights, x)
 
     def run(self, *args: Values) -> Values:

@@ -10,7 +10,7 @@ quantizer behind a matrix product (FINN, Umuroglu et al., FPGA 2017, section 4.2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +26,8 @@ class Threshold(Op):
             x.lo is always reached, x.hi + x.step never.
         out: Type of the result; ``out.count`` is K + 1.
         falling: int64 (channels or 1,) of 0 and 1; 1 where the function falls.
+        reloadable: Whether thresholds and directions are only the first ones: hardware then keeps
+            all of them in memory, for any values of the input's range.
 
     >>> op = Threshold(Array([[0, 10]]), IntType(-1, 1), Array([0]))
     >>> op.run(np.array([[-5, 0, 10]]))
@@ -35,6 +37,7 @@ class Threshold(Op):
     thresholds: Array
     out: IntType
     falling: Array
+    reloadable: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.thresholds.shape[1] != self.out.count - 1:

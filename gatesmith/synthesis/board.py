@@ -110,6 +110,18 @@ class Demo:
         return self.build.top
 
     @property
+    def tied(self) -> list[tuple[str, str]]:
+        """Ports of a core that was built for registers, which are not on the board, and nets."""
+        registers = self.build.content.get("registers")
+        if not registers:
+            return []
+        loose = [("stream_valid", ""), ("stream_ready", "")]
+        if not registers["memories"]:
+            return loose
+        inputs = ("select", "write", "word", "chunk", "data")
+        return [*loose, *((f"reload_{name}", "'0") for name in inputs), ("reload_read", "")]
+
+    @property
     def about(self) -> str:
         """The board in words."""
         return f"{self.on.about} ({self.on.name})"

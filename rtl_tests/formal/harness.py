@@ -105,6 +105,7 @@ class Harness:
         idle: Cycles in which nothing moves though it could, less than this.
         goes: When a frame is not dropped, at its first beat (SystemVerilog), or None.
         meaning: Of the output elements, or None.
+        reloads: Whether it has a memory that can be reloaded; nobody does while it is proven.
     """
 
     block: str
@@ -121,6 +122,7 @@ class Harness:
     idle: int
     goes: str | None
     meaning: Meaning | None
+    reloads: bool
 
     # ---- what the template writes ---------------------------------------------------------------
 
@@ -283,6 +285,7 @@ def harness(stage: Stage, instance: str, *, sink: int = 0, frames: bool = True) 
     return Harness(
         block, instance, stage.module, stage.parameters, tuple(ports), out, sink, outs,
         frames, capacity, room, idle, goes, found if frames else None,
+        stage.reloadable is not None,
     )  # fmt: skip
 
 

@@ -76,6 +76,7 @@ def description() -> dict[str, Any]:
             "kind": kind,
             "node": f"{name}_n",
             "origin": origin,
+            "registers": None,
             "interval": 4,
             "drivers": [driver],
             "sources": [taken],

@@ -97,6 +97,7 @@ def write_build(folder: Path) -> Path:
         OutputPort((5,), None, ()),
     ]
     told = {"format": FORMAT, "gatesmith": "test", "name": "branches", "top": core.name}
+    told["registers"] = None
     build = {**told, **describe(core, net, real(), inputs, outputs), "files": {}}
     (folder / "build.json").write_text(json.dumps(build, indent=1))
     save(net, folder / "ir" / "integer")

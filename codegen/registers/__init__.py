@@ -1,0 +1,1 @@
+"""Control and status of a core over AXI4-Lite: the map, and the RTL."""

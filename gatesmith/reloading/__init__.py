@@ -1,0 +1,1 @@
+"""Another network for the memories of a core: ``gatesmith reload``."""

@@ -1,0 +1,1 @@
+"""Drivers that a build with registers carries along: C, Python, no import of gatesmith."""
