@@ -159,8 +159,8 @@ def folding(op: str, *operands: str, **constants: Any) -> onnx.ModelProto:
 
 FOLDED: dict[str, Callable[[], onnx.ModelProto]] = {
     "ConstantOfShape": lambda: folding("ConstantOfShape", "s", s=np.array([2**20, 2**20])),
-    "Expand": lambda: folding("Expand", "w", "s", w=np.float32([1]), s=np.array([2**40])),
-    "Tile": lambda: folding("Tile", "w", "s", w=np.float32([1]), s=np.array([2**40])),
+    "Expand": lambda: folding("Expand", "w", "s", w=np.array([1], np.float32), s=np.array([2**40])),
+    "Tile": lambda: folding("Tile", "w", "s", w=np.array([1], np.float32), s=np.array([2**40])),
     "Range": lambda: folding(
         "Range", "a", "b", "c0", a=np.int64(0), b=np.int64(2**40), c0=np.int64(1)
     ),
@@ -168,7 +168,7 @@ FOLDED: dict[str, Callable[[], onnx.ModelProto]] = {
         "Range", "a", "b", "c0", a=np.int64(0), b=np.int64(5), c0=np.int64(0)
     ),
     "OneHot": lambda: folding(
-        "OneHot", "i", "d", "v", i=np.arange(9), d=np.int64(2**40), v=np.float32([0, 1])
+        "OneHot", "i", "d", "v", i=np.arange(9), d=np.int64(2**40), v=np.array([0, 1], np.float32)
     ),
 }
 
@@ -181,7 +181,9 @@ def test_constants_that_would_fill_the_memory(name: str, tmp_path: Path) -> None
 
 def test_constant_that_is_doubled_again_and_again(tmp_path: Path) -> None:
     nodes = [helper.make_node("Concat", [f"c{k}"] * 2, [f"c{k + 1}"], axis=0) for k in range(40)]
-    proto = model([*nodes, helper.make_node("Add", ["x", "c40"], ["y"])], c0=np.float32([1]))
+    proto = model(
+        [*nodes, helper.make_node("Add", ["x", "c40"], ["y"])], c0=np.array([1], np.float32)
+    )
     assert refusal(proto, tmp_path).code == "frontend.constant-folding"
 
 
@@ -206,7 +208,8 @@ def test_constants_of_a_usual_size_are_still_folded(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("operand", ["w", "s"])
 def test_empty_operands_of_a_quantizer(operand: str, tmp_path: Path) -> None:
-    constants = {"w": np.ones((4, 3), np.float32), "s": np.float32(1), "z": np.float32(0)}
+    constants: dict[str, Any] = {"w": np.ones((4, 3), np.float32), "s": np.float32(1)}
+    constants |= {"z": np.float32(0)}
     constants |= {"b": np.float32(3), operand: np.zeros(0, np.float32)}
     quant = helper.make_node(
         "Quant", ["w", "s", "z", "b"], ["q"], domain="qonnx.custom_op.general", signed=1, narrow=0
@@ -230,7 +233,8 @@ def test_numbers_longer_than_any_scale(text: str) -> None:
 
 def test_fraction_that_float32_cannot_hold() -> None:
     spec = InputSpec.parse("u8:123456789/987654321:5/7")
-    assert (spec.scale * 987654321, spec.zero * 7) == (123456789, 5)
+    assert spec.scale * 987654321 == 123456789
+    assert spec.zero * 7 == 5
 
 
 def test_one_name_for_thousands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
@@ -92,7 +93,7 @@ def judged(
 
 
 def test_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(judging.json, "loads", lambda text: {})
+    monkeypatch.setattr(json, "loads", lambda text: {})
     assert judged(lambda made: 2, tmp_path, monkeypatch).outcome == "refused"
 
 
@@ -179,7 +180,7 @@ def test_failures_are_seen(
     does: Callable[[Path], int], outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(judging, "MOST_MEMORY", 1 << 28)
-    monkeypatch.setattr(judging.json, "loads", lambda text: {})
+    monkeypatch.setattr(json, "loads", lambda text: {})
     found = judged(does, tmp_path, monkeypatch)
     assert found.outcome == outcome, found
 

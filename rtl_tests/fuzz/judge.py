@@ -205,7 +205,7 @@ def _untouched(folder: Path, before: dict[str, tuple[int, ...]], outcome: str) -
 
 def _listing(folder: Path) -> dict[str, tuple[int, ...]]:
     """Everything below a folder: size and time of change of files."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for root, folders, files in os.walk(folder):
         for name in (*folders, *files):
             path = os.path.join(root, name)

@@ -60,8 +60,10 @@ HEAVY = frozenset(
 )
 """They take most of a second to build, or are long files: chosen one time in five."""
 
-BY_RUNTIME = (("two_inputs", "u8"), ("gate", "operators"), ("two_inputs", "operators"))
-BY_RUNTIME = (*BY_RUNTIME, ("one_dimension", "operators"), ("lenet", "operators"))
+BY_RUNTIME = (
+    *(("two_inputs", "u8"), ("gate", "operators"), ("two_inputs", "operators")),
+    *(("one_dimension", "operators"), ("lenet", "operators")),
+)
 """Networks of qdq_networks.py and the style in which onnxruntime quantizes them."""
 
 ALONE = ("odd_files", "other_files", "deep_messages")

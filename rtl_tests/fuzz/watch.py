@@ -35,8 +35,8 @@ _REFUSED = (
     "os.posix_spawn",
     "os.fork",
     "socket.connect",
+    *("os.forkpty", "os.startfile", "socket.bind", "shutil.unpack_archive"),
 )
-_REFUSED = (*_REFUSED, "os.forkpty", "os.startfile", "socket.bind", "shutil.unpack_archive")
 
 
 class Watch:

@@ -119,7 +119,7 @@ def odd_files(case: Case) -> None:
 
 
 @damage
-def annotations(case: Case) -> None:
+def quantization_notes(case: Case) -> None:
     """Notes beside the graph that gatesmith reads, or that nothing should read."""
     rng, graph = case.rng, case.graph
     texts = ("UINT8", "INT4", "BIPOLAR", "UINT99999", "INT0", "", "FLOAT32", "{{x}}", "UINT٣")
