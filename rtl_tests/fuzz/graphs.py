@@ -45,7 +45,7 @@ def attributes(case: Case) -> None:
             case 1:
                 node.attribute.add().CopyFrom(found)
             case 2:
-                found.type = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 11, 99))
+                found.type = rng.choice((0, 1, 2, 3, 4, 5, 6, 7, 8, 11))
             case 3:
                 found.ref_attr_name = "x"
             case 4:

@@ -59,10 +59,8 @@ module threshold_signed #(
     logic [$clog2(DEPTH)-1:0] address_q;
 
     always_ff @(posedge clk) begin
-        if (step) begin
-            word <= rom[address_q];
-            x    <= s_axis_tdata;
-        end
+        if (step) word <= rom[address_q];
+        if (step) x <= s_axis_tdata;
         if (step && s_axis_tvalid) begin
             address_q <= address_q == ($clog2(DEPTH))'(DEPTH - 1) ? '0 : address_q + 1'b1;
         end
