@@ -24,7 +24,7 @@ KINDS = (
     "extra-beat",  # more output than input calls for
     "unknown",  # an X or Z on tvalid
     "not-held",  # tvalid fell, or data changed, before the beat was taken
-    "frame-error",  # the core reports a frame of the wrong length
+    "frame-error",  # frame_error is high without a wrong tlast, or low behind one
     "stuck",  # nothing moved for +patience cycles
     "valid-in-reset",
 )

@@ -62,6 +62,10 @@ def main() -> int:
         f" {interval} (predicted {most}{build['interval']}),"
         f" latency {measured['latency']} (predicted {most}{build['latency']})"
     )
+    late = shards.late(build, results[:plain])
+    if late is not None and late > 0:
+        print(f"a frame ended {late} cycles later than predicted")
+        return 1
     return int(total["errors"] != 0 or bool(total["wrong"]))
 
 
