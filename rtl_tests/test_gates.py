@@ -124,7 +124,8 @@ def test_what_cannot_be_is_refused(
 
 
 def test_cells_without_a_model_are_named(build: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(gates.MODELS, "ice40", ("", "+/ice40/spram_map.v"))
+    without = {**gates.MODELS, "ice40": ("", "+/ice40/spram_map.v")}
+    monkeypatch.setattr(gates, "MODELS", without)
 
     with pytest.raises(UserError) as caught:
         gates.netlist(build, "ice40-hx8k")

@@ -24,8 +24,8 @@ class Verdict:
             frames which all take longest; else None.
         late: Beside it, cycles by which a frame ended behind the schedule of the worst case at
             most; 0 or less, if none did.
-        on_time: Whether every frame that nothing stalled ended by the schedule of build.json: frame
-            n at most latency + n * interval cycles behind the first beat; None without the RTL.
+        on_time: Whether latency and steady interval are no longer than predicted, or where cycles
+            hang on data no frame was late; None where nothing was measured.
         latency: First input beat to last output beat of a frame in an empty pipeline, difference
             of the clock edges at which they are taken.
         latency_predicted: From build.json.

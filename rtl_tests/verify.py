@@ -117,13 +117,15 @@ def verify(
     started = time.monotonic()
     progress("simulator", 0, 1)
     compiled = HlsRun(directory, build, graph) if hls else None
-    found = None if gates is None else _netlist(directory, gates, routed)
-    simulator = build_simulator(directory) if rtl and found is None else None
-    if found is not None:
-        simulator, netlist = found
+    netlist: dict[str, Any] | None = None
+    simulator: Path | None = None
+    if gates is not None:
+        simulator, netlist = _netlist(directory, gates, routed)
+    elif rtl:
+        simulator = build_simulator(directory)
     progress("simulator", 1, 1)
     run = _Run(directory, build, graph, given, simulator, compiled, seed, stall, progress, original)
-    run.netlist = netlist if found is not None else None
+    run.netlist = netlist
     run.seconds["build"] = time.monotonic() - started
     ports = (*run.reference.sources, *run.reference.sinks)
     step = max(1, ROUND_BYTES // sum(port.frame_bytes for port in ports))
@@ -319,7 +321,6 @@ class _Run:
                 "reset_ok": not any(result["wrong"] for result in self.stalled if result["resets"]),
                 "seed": self.seed,
             }
-        late = shards.late(self.build, self.plain) if self.plain else None
         told = None if self.original is None else self.original.told()
         if self.simulator is not None and self.mismatch is None:
             shutil.rmtree(self.directory / "verify", ignore_errors=True)  # of an earlier run
@@ -347,8 +348,8 @@ class _Run:
             mismatch=None if mismatch is None else mismatch.as_json(),
             interval_mean=plain["interval_mean"],
             interval_worst=int(self.build["interval"]) if hangs_on_data else None,
-            late=late if hangs_on_data else None,
-            on_time=None if late is None else late <= 0,
+            late=shards.late(self.build, self.plain) if hangs_on_data and self.plain else None,
+            on_time=shards.on_time(self.build, self.plain),
             early=self.left_early / frames if has_exit(self.graph.outputs[0]) else None,
             hls=None if hls is None else hls.told(),
             gates=self.netlist,

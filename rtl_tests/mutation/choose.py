@@ -11,11 +11,12 @@ from __future__ import annotations
 import random
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias
 
 from gatesmith.rtl_tests.mutation.design import Rtl, exchanged, flipped
 from gatesmith.rtl_tests.mutation.mutant import COPY, INSTANCE, Mutant
 
-Group = deque[deque[Mutant]]
+Group: TypeAlias = deque[deque[Mutant]]
 
 
 def choose(

@@ -63,7 +63,9 @@ class Rtl:
         rtl = folder / "rtl"
         names = (rtl / "files.f").read_text("utf-8").split()
         texts = {name: ascii_of((rtl / name).read_bytes()) for name in names}
-        headers, ports, parameters = {}, {}, {}
+        headers: dict[str, str] = {}
+        ports: dict[str, dict[str, bool]] = {}
+        parameters: dict[str, tuple[str, ...]] = {}
         for name, text in texts.items():
             for node in module_nodes(pyslang.syntax.SyntaxTree.fromText(text, name)):
                 header = node.header

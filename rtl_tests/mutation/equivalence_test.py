@@ -56,7 +56,7 @@ module core (
     assign m_axis_tvalid = valid_q;
 endmodule
 """
-BUILD = {
+BUILD: dict[str, Any] = {
     "top": "core",
     "inputs": [{"prefix": "s_axis", "elem": {"lo": 0, "hi": 6, "step": 1}, "lanes": 1}],
     "stages": [],

@@ -7,7 +7,7 @@ find it. Verilator names the file of a copy; of an expression it accepts what sl
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -91,8 +91,3 @@ def image_files(rtl: Rtl, mutant: Mutant | None) -> Mapping[str, str]:
         return {}
     text = (rtl.folder / mutant.file).read_text("ascii")
     return {mutant.file: mutant.applied(text)}
-
-
-def numbered(mutants: Sequence[Mutant]) -> dict[int, Mutant]:
-    """From 1; those that are images are in no model."""
-    return dict(enumerate(mutants, 1))

@@ -151,8 +151,7 @@ class Bench:
         if job.name.startswith("plain"):
             with (work / "times.txt").open(encoding="ascii") as lines:
                 told = judging.timing(lines)
-            late = shards.late(self.build, [told])
-            if late is not None and late > 0:
+            if shards.on_time(self.build, [told]) is False:
                 return Killed(job.name, "late")
         return None
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from gatesmith.rtl_tests.mutation.design import Rtl
 from gatesmith.rtl_tests.mutation.mutant import COPY, INSTANCE, RUN, Mutant
@@ -39,7 +40,9 @@ package {PACKAGE};
 endpackage
 """
 
-Numbered = Sequence[tuple[int, Mutant]]
+Numbered: TypeAlias = Sequence[tuple[int, Mutant]]
+Other: TypeAlias = tuple[str, Mapping[str, str]]
+"""A module, and parameters that are set otherwise."""
 
 
 def schemata(rtl: Rtl, mutants: Mapping[int, Mutant]) -> dict[str, str]:
@@ -65,7 +68,7 @@ def schemata(rtl: Rtl, mutants: Mapping[int, Mutant]) -> dict[str, str]:
             for n, m in own:
                 copy = _renamed(m.applied(original), module, f"{module}__{n}")
                 beside[f"gs_mutant_{n}.sv"] = _quiet(_plain(copy, rtl), n)
-            inner = {n: (f"{module}__{n}", {}) for n, _ in own}
+            inner: dict[int, Other] = {n: (f"{module}__{n}", {}) for n, _ in own}
             beside[f"gs_choice_{module}.sv"] = _choice(rtl, module, module, f"{module}__0", inner)
         files[file] = text
         files |= beside
@@ -169,7 +172,7 @@ def _choice(
     module: str,
     name: str,
     original: str,
-    others: Mapping[int, tuple[str, Mapping[str, str]]],
+    others: Mapping[int, Other],
 ) -> str:
     """A module with the ports of another: an original, and what may be chosen instead.
 
@@ -184,7 +187,8 @@ def _choice(
     ports, given = rtl.ports[module], {p: p for p in rtl.parameters[module]}
     outputs = [port for port, is_input in ports.items() if not is_input]
     lines = ["`default_nettype none", "", header, ""]
-    for number, (inner, change) in {0: (original, {}), **others}.items():
+    every: dict[int, Other] = {0: (original, {}), **others}
+    for number, (inner, change) in every.items():
         lines += [f"    logic [$bits({p})-1:0] {p}__{number};" for p in outputs]
         sets = ", ".join(f".{p}({v})" for p, v in {**given, **change}.items())
         pins = [f".{p}({_pin(p, is_in, number)})" for p, is_in in ports.items()]

@@ -114,7 +114,9 @@ def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
     jobs.append(Job("blocked", 0, some, {**base, "sink_stall": 208, "seed": seed + 2}))
     jobs.append(Job("reset", 0, some, {**both, **resets, "seed": seed + 3}))
     jobs.append(Job("reset-full-speed", 0, some, {**base, **resets, "seed": seed + 4}))
-    jobs.append(Job("full", 0, some, {**base, "fill": interval + latency, "seed": seed + 6}))
+    jobs.append(
+        Job("full", 0, min(some, FEW), {**base, "fill": interval + latency, "seed": seed + 6})
+    )
     wrong = {**both, **resets, "wrong_tlast": max(1, 256 // most_beats(build))}
     jobs.append(Job("wrong-tlast", 0, some, {**wrong, "seed": seed + 5}))
     return jobs
@@ -201,6 +203,23 @@ def late(build: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> int 
     ends = [part["ends"] for part in results]
     over = (end - latency - n * interval for run in ends for n, end in enumerate(run))
     return max(over, default=None)
+
+
+def on_time(build: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether runs without stalls were as fast as predicted; None where nothing was measured.
+
+    Where cycles hang on data, no frame may be late; else neither latency nor steady interval may be
+    longer.
+    """
+    if build.get("data_dependent"):
+        over = late(build, results)
+        return None if over is None else over <= 0
+    latencies = [part["latency"] for part in results if part["latency"] is not None]
+    intervals = [part["intervals"][1] for part in results if part["steady"]]
+    if not latencies:
+        return None
+    fast = max(intervals, default=0) <= int(build["interval"])
+    return fast and max(latencies) <= int(build["latency"])
 
 
 def _start(simulator: Path, job: Job, files: Files, folder: Path) -> subprocess.Popen[bytes]:
