@@ -196,7 +196,7 @@ def build(
     """
     flags = [*VERILATE, *(f"-D{name}" for name in defines), *(["--trace"] if waves else [])]
     texts = {source.name: source.read_bytes() for source in sources}
-    own = [] if main is None else [top, main.read_bytes()]
+    own: list[str | bytes] = [] if main is None else [top, main.read_bytes()]
     key = _digest(*_tools(), *flags, *(part for item in texts.items() for part in item), *own)
     home = cache_folder()
     ready = home / key / "sim"
