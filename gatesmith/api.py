@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gatesmith.quantizing.result import Quantized
     from gatesmith.reloading.run import Reloaded
     from gatesmith.rtl_tests.formal.run import Proved
+    from gatesmith.rtl_tests.mutation.run import Mutated
     from gatesmith.synthesis.run import Synthesised
 
 
@@ -184,9 +185,11 @@ def verify(
     seed: int = 1,
     rtl: bool = True,
     hls: bool = False,
+    gates: str | None = None,
+    routed: bool = False,
     progress: Progress = quiet,
 ) -> Verdict:
-    """Run data through RTL or HLS of a build: equality with the reference, and with the original.
+    """Run data through RTL, HLS or gates: equality with the reference, and with the original.
 
     The verdict's ``unexplained`` counts the codes that differ from the float32 original by more
     than its rounding accounts for. Arguments and errors as in gatesmith/rtl_tests/verify.py.
@@ -200,6 +203,8 @@ def verify(
         seed=seed,
         rtl=rtl,
         hls=hls,
+        gates=gates,
+        routed=routed,
         progress=progress,
         original=Original(directory),
     )
@@ -320,6 +325,21 @@ def bench(
     found = run(place, data, settings, progress)
     files.write(found)
     return found
+
+
+def mutate(folder: Path, *, progress: Progress = quiet, **options: Any) -> Mutated:
+    """Change the RTL of a build in many small ways, and count those that its bench notices.
+
+    Args:
+        folder: What build wrote; it stays as it is.
+        progress: Told what is being done.
+        options: Of :func:`gatesmith.rtl_tests.mutation.run.mutate`.
+
+    Errors: ``mutate.*``, ``verify.*``, ``synth.*``, ``cli.bad-value``.
+    """
+    from gatesmith.rtl_tests.mutation.run import mutate as run
+
+    return run(folder, progress, **options)
 
 
 def prove(

@@ -185,9 +185,29 @@ _NOTES = {
     "tlast": "every beat is right, but tlast is not at the end of the frame",
     "extra-beat": "more output beats than the frames call for",
     "not-held": "valid fell, or data changed, before the beat was taken",
-    "frame-error": "frame_error rose although the frames were whole",
+    "frame-error": "frame_error does not say whether a tlast was at the wrong beat",
     "valid-in-reset": "valid was high at the end of a reset",
 }
+
+
+def in_netlist(build: Mapping[str, Any], result: Mapping[str, Any], start: int) -> Mismatch:
+    """The first difference of a netlist, which has no stages that could be looked into.
+
+    Args:
+        build: Content of build.json.
+        result: Of shards.run.
+        start: Of the files of the run, in the data.
+    """
+    first = result["first"]
+    output = first["output"]
+    return Mismatch(
+        kind=str(first["kind"]),
+        run=str(result["job"]),
+        frame=start + int(first["frame"]),
+        output=None if output is None else str(build["outputs"][output]["name"]),
+        cycle=int(first["cycle"]),
+        note="in the netlist: gatesmith verify without --gates says whether the RTL differs too",
+    )
 
 
 def _window(

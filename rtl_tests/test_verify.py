@@ -83,7 +83,7 @@ def test_right_core_passes_under_stalls_and_resets(build: Path, data: Path) -> N
     assert verdict.stalls is not None
     assert verdict.stalls["equal"]
     assert verdict.stalls["reset_ok"]
-    assert verdict.stalls["resets"] == 32
+    assert verdict.stalls["resets"] == 48
     assert verdict.stalls["resets_mid_frame"] > 16
     assert verdict.cycles == verify(build, data, stall=True, frames=200).cycles  # same seed
 
@@ -131,6 +131,12 @@ def false_alarm(build: Path) -> None:
     mutate.substitute(build / "rtl" / "tiny.sv", "!= (in_beat_q == 2'd3)", "!= (in_beat_q == 2'd2)")
 
 
+def no_alarm(build: Path) -> None:
+    mutate.substitute(
+        build / "rtl" / "tiny.sv", "frame_error || s_axis_tlast != (in_beat_q == 2'd3)", "1'b0"
+    )
+
+
 def overwritten(build: Path) -> None:
     mutate.substitute(
         build / "rtl" / "tiny_act.sv",
@@ -156,6 +162,7 @@ def state_survives_reset(build: Path) -> None:
         (lost_last_beat, False, "stuck", "act"),
         (early_tlast, False, "tlast", None),
         (false_alarm, False, "frame-error", None),
+        (no_alarm, True, "frame-error", None),
         (overwritten, True, "not-held", None),
         (state_survives_reset, True, "data", "scale"),
     ],
@@ -185,6 +192,25 @@ def test_wrong_core_is_caught_and_the_layer_named(
     assert "scale_tdata" in waveform.read_text()
     stamps = [int(line[1:]) for line in waveform.read_text().splitlines() if line[:1] == "#"]
     assert stamps[0] <= found["cycle"] * 10_000 <= stamps[-1]  # 10 ns a cycle, in ps
+
+
+def test_core_that_is_right_but_slower_than_it_says_is_not_on_time(build: Path, data: Path) -> None:
+    assert verify(build, data).on_time
+    mutate.substitute(
+        build / "rtl" / "tiny.sv",
+        "assign act_tready    = m_axis_tready;",
+        "assign act_tready    = m_axis_tready && !out_beat_q[0] || in_beat_q[0];",
+    )
+    mutate.substitute(
+        build / "rtl" / "tiny.sv",
+        "assign m_axis_tvalid = act_tvalid;",
+        "assign m_axis_tvalid = act_tvalid && (!out_beat_q[0] || in_beat_q[0]);",
+    )
+
+    verdict = verify(build, data)
+
+    assert verdict.all_equal
+    assert not verdict.on_time
 
 
 def test_mismatch_names_frame_channel_and_values(build: Path, data: Path) -> None:

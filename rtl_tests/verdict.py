@@ -24,6 +24,8 @@ class Verdict:
             frames which all take longest; else None.
         late: Beside it, cycles by which a frame ended behind the schedule of the worst case at
             most; 0 or less, if none did.
+        on_time: Whether latency and steady interval are no longer than predicted, or where cycles
+            hang on data no frame was late; None where nothing was measured.
         latency: First input beat to last output beat of a frame in an empty pipeline, difference
             of the clock edges at which they are taken.
         latency_predicted: From build.json.
@@ -39,6 +41,7 @@ class Verdict:
         seconds_sim: Simulation, all runs.
         stalls: What run 2 did; None without it.
         mismatch: The first difference, None if there is none.
+        gates: The netlist that was simulated in the place of the RTL (rtl_tests/gates.py), or None.
         hls: What C simulation of the HLS project found (rtl_tests/hls.py); None without it.
     """
 
@@ -65,6 +68,8 @@ class Verdict:
     late: int | None = None
     early: float | None = None
     hls: Mapping[str, Any] | None = None
+    on_time: bool | None = None
+    gates: Mapping[str, Any] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values, by attribute."""

@@ -8,7 +8,8 @@
    hard, and some with resets in mid-frame.
 6. Where they differ, the failing window runs again with taps on every stage (locate.py).
 
-With ``hls`` the same frames go through the HLS C++ (hls.py): instead of steps 4 to 6, or too.
+With ``hls`` the same frames go through the HLS C++ (hls.py): instead of steps 4 to 6, or too. With
+``gates`` they go through a netlist (gates.py) in the place of the RTL, in steps 4 and 5.
 
 Chunks bound the memory and the files; the chunks of one data set are runs of their own.
 """
@@ -33,7 +34,7 @@ from gatesmith.rtl_tests import dataset
 from gatesmith.rtl_tests.answers import best_class, has_classes, has_exit
 from gatesmith.rtl_tests.hls import HlsRun
 from gatesmith.rtl_tests.host_quantizer import host_quantizers
-from gatesmith.rtl_tests.locate import Locator, Mismatch
+from gatesmith.rtl_tests.locate import Locator, Mismatch, in_netlist
 from gatesmith.rtl_tests.original_frames import original_frames
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.rtl_tests.vectors import Reference
@@ -75,6 +76,8 @@ def verify(
     seed: int = 1,
     rtl: bool = True,
     hls: bool = False,
+    gates: str | None = None,
+    routed: bool = False,
     progress: Progress = lambda what, done, total: None,
     original: Original | None = None,
 ) -> Verdict:
@@ -89,14 +92,17 @@ def verify(
         seed: Of the stalls; the same seed gives the same run.
         rtl: Through the RTL, in Verilator.
         hls: Through the HLS C++, compiled with g++.
+        gates: Through the netlist for this device (``generic``: for none), and not through the RTL.
+        routed: The netlist as it is placed and routed.
         progress: Told how far it is.
         original: The original model, to compare the reference with.
 
     Errors: ``verify.incomplete-build``, ``verify.data-*``, ``verify.labels``,
     ``verify.no-simulator``, ``verify.simulator-failed``, ``verify.stall-without-rtl`` and those of
-    simulator.py and csim.py.
+    simulator.py, csim.py and gates.py.
     """
-    if stall and not rtl:
+    _check(routed, gates)
+    if stall and not rtl and gates is None:
         raise UserError(
             "verify.stall-without-rtl",
             "C simulation has no clock, so that nothing can stall",
@@ -111,15 +117,41 @@ def verify(
     started = time.monotonic()
     progress("simulator", 0, 1)
     compiled = HlsRun(directory, build, graph) if hls else None
-    simulator = build_simulator(directory) if rtl else None
+    netlist: dict[str, Any] | None = None
+    simulator: Path | None = None
+    if gates is not None:
+        simulator, netlist = _netlist(directory, gates, routed)
+    elif rtl:
+        simulator = build_simulator(directory)
     progress("simulator", 1, 1)
     run = _Run(directory, build, graph, given, simulator, compiled, seed, stall, progress, original)
+    run.netlist = netlist
     run.seconds["build"] = time.monotonic() - started
     ports = (*run.reference.sources, *run.reference.sinks)
     step = max(1, ROUND_BYTES // sum(port.frame_bytes for port in ports))
     for start in range(0, len(given), step):
         run.round(start, min(start + step, len(given)))
     return run.verdict()
+
+
+def _check(routed: bool, gates: str | None) -> None:
+    """Errors: ``verify.routed-without-gates``."""
+    if routed and gates is None:
+        raise UserError(
+            "verify.routed-without-gates",
+            "what is routed is a netlist",
+            where="--routed",
+            why="without --gates the RTL is simulated",
+            fix=("add --gates ecp5-25k", "leave --routed out"),
+        )
+
+
+def _netlist(directory: Path, device: str, routed: bool) -> tuple[Path, dict[str, Any]]:
+    """Simulator of a netlist, and what the verdict says about it."""
+    from gatesmith.rtl_tests import gates
+
+    found = gates.netlist(directory, device, routed=routed)
+    return gates.build_simulator(directory, found), found.as_json()
 
 
 def read_build(directory: Path) -> dict[str, Any]:
@@ -156,6 +188,7 @@ class _Run:
     progress: Progress
     original: Original | None
     reference: Reference = field(init=False)
+    netlist: Mapping[str, Any] | None = None
     wrong_of: list[set[int]] = field(init=False)
     plain: list[dict[str, Any]] = field(default_factory=list)
     stalled: list[dict[str, Any]] = field(default_factory=list)
@@ -252,6 +285,9 @@ class _Run:
         if not failed:
             return
         worst = min(failed, key=lambda result: int(result["first"]["frame"]))
+        if self.netlist is not None:
+            self.mismatch = in_netlist(self.build, worst, start)
+            return
         self.progress("locate the difference", 0, 1)
         locator = Locator(self.directory, self.build, self.graph, work)
         frame = min(int(worst["first"]["frame"]), len(self.given) - 1 - start)
@@ -313,6 +349,8 @@ class _Run:
             interval_mean=plain["interval_mean"],
             interval_worst=int(self.build["interval"]) if hangs_on_data else None,
             late=shards.late(self.build, self.plain) if hangs_on_data and self.plain else None,
+            on_time=shards.on_time(self.build, self.plain),
             early=self.left_early / frames if has_exit(self.graph.outputs[0]) else None,
             hls=None if hls is None else hls.told(),
+            gates=self.netlist,
         )

@@ -14,6 +14,7 @@ from gatesmith.cli.doctor import doctor
 from gatesmith.cli.explore import explore
 from gatesmith.cli.hls4ml import hls4ml
 from gatesmith.cli.inspect import inspect
+from gatesmith.cli.mutate import mutate
 from gatesmith.cli.prove import prove
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
@@ -30,7 +31,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 BEFORE = (doctor, inspect, prune, quantize, compress, explore)
-AFTER = (build, reload, verify, prove, synth, hls4ml, bench)
+AFTER = (build, reload, verify, mutate, prove, synth, hls4ml, bench)
 for command in (*BEFORE, *AFTER):
     app.command()(command)
 

@@ -1,4 +1,4 @@
-"""``gatesmith verify``: real data through the generated RTL or HLS, every bit against NumPy."""
+"""``gatesmith verify``: real data through RTL, HLS or gates, every bit against NumPy."""
 
 from __future__ import annotations
 
@@ -34,12 +34,22 @@ def verify(
     hls: Annotated[
         bool, typer.Option("--hls", help="Run the HLS C++ with g++, not the RTL in Verilator.")
     ] = False,
+    gates: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE", help="Run the netlist, not the RTL: generic, ecp5-25k, xcup, ..."
+        ),
+    ] = None,
+    routed: Annotated[
+        bool, typer.Option("--routed", help="With --gates: as nextpnr placed and routed it.")
+    ] = False,
     rtl: Annotated[bool, typer.Option("--rtl", help="With --hls: the RTL as well.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run data through the RTL, or the HLS C++, and compare every bit.
+    """Run data through the RTL, the HLS C++ or a netlist, and compare every bit.
 
-    Simulates the core in Verilator; exit code 0 only if every frame equals the reference.
+    Simulates the core in Verilator; exit code 0 only if every frame equals the reference and comes
+    as early as the build says.
     """
     from gatesmith.api import verify as verify_build
 
@@ -52,6 +62,8 @@ def verify(
             labels=labels,
             rtl=rtl or not hls,
             hls=hls,
+            gates=gates,
+            routed=routed,
             progress=report,
         )
     result = verdict.as_json()
@@ -59,7 +71,7 @@ def verify(
         print_json(result)
     else:
         _show(result)
-    if not result["all_equal"]:
+    if not result["all_equal"] or result["on_time"] is False:
         raise typer.Exit(DIFFERENT)
 
 
@@ -76,6 +88,8 @@ def _show(result: Mapping[str, Any]) -> None:
     if result["cycles"]:
         cycles = cells(result["cycles"])[0]
         out.print(f"{'simulated':13}{cycles} cycles in {result['seconds_sim']} s")
+    if result["gates"] is not None:
+        _show_gates(result["gates"])
     if result["hls"] is not None:
         _show_hls(result["hls"])
     stalls = result["stalls"]
@@ -91,6 +105,8 @@ def _show(result: Mapping[str, Any]) -> None:
         _show_original(result["original"])
     for key, value in (result["mismatch"] or {}).items():
         out.print(f"[red]{key:13}[/]{cells(value)[0]}", soft_wrap=True)
+    if result["on_time"] is False:
+        out.print(f"[red]{'late':13}[/]frames come later than the build says")
     equal, frames = result["equal"], result["frames"]
     if len(result["outputs"]) > 1:
         for output in result["outputs"]:
@@ -98,6 +114,14 @@ def _show(result: Mapping[str, Any]) -> None:
             out.print(f"{'output':13}{name}: {right} equal")
     colour = "green" if result["all_equal"] else "bold red"
     out.print(f"[{colour}]{equal} of {frames} frames equal[/]")
+
+
+def _show_gates(gates: Mapping[str, Any]) -> None:
+    """The netlist that ran in the place of the RTL."""
+    number = cells(sum(gates["cells"].values()))[0]
+    how = "placed and routed" if gates["routed"] else "synthesised"
+    tools = ", ".join(gates["tools"])
+    console().print(f"{'netlist':13}{number} cells, {how} for {gates['device']} ({tools})")
 
 
 def _show_hls(hls: Mapping[str, Any]) -> None:

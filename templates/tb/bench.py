@@ -24,7 +24,7 @@ KINDS = (
     "extra-beat",  # more output than input calls for
     "unknown",  # an X or Z on tvalid
     "not-held",  # tvalid fell, or data changed, before the beat was taken
-    "frame-error",  # the core reports a frame of the wrong length
+    "frame-error",  # frame_error is high without a wrong tlast, or low behind one
     "stuck",  # nothing moved for +patience cycles
     "valid-in-reset",
 )
@@ -35,8 +35,8 @@ def timing(lines: Iterable[str]) -> dict[str, Any]:
 
     The interval is that between the ends of frames once the pipeline is full: from the frame on
     that came in when the first result had gone out; where there are too few frames for that, every
-    pair counts. ``intervals`` are the shortest, the longest, how many there are and their sum;
-    ``ends`` is when each frame ended, in cycles from the first beat on.
+    pair counts, and ``steady`` is false. ``intervals`` are the shortest, the longest, how many
+    there are and their sum; ``ends`` is when each frame ended, in cycles from the first beat on.
     """
     first_in: dict[int, int] = {}
     ends: dict[int, int] = {}
@@ -66,15 +66,18 @@ def timing(lines: Iterable[str]) -> dict[str, Any]:
         "resets": resets,
         "latency": None,
         "intervals": None,
+        "steady": False,
         "ends": [],
     }
     if start in ends and not resets:
         result["latency"] = ends[start] - first_in[start]
         full = sum(cycle <= ends[start] for cycle in first_in.values())
         steps = [ends[f] - ends[f - 1] for f in sorted(ends) if f - 1 in ends]
-        steady = steps[full:] or steps
-        if steady:
-            result["intervals"] = [min(steady), max(steady), len(steady), sum(steady)]
+        steady = steps[full:]
+        result["steady"] = bool(steady)
+        counted = steady or steps
+        if counted:
+            result["intervals"] = [min(counted), max(counted), len(counted), sum(counted)]
         result["ends"] = [ends[frame] - first_in[start] for frame in sorted(ends)]
     return result
 

@@ -62,6 +62,9 @@ def main() -> int:
         f" {interval} (predicted {most}{build['interval']}),"
         f" latency {measured['latency']} (predicted {most}{build['latency']})"
     )
+    if shards.on_time(build, results[:plain]) is False:
+        print("frames come later than predicted")
+        return 1
     return int(total["errors"] != 0 or bool(total["wrong"]))
 
 

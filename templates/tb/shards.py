@@ -92,8 +92,18 @@ def plain_jobs(build: Mapping[str, Any], frames: int) -> list[Job]:
     return split(build, "plain", frames, patience(build))
 
 
+def most_beats(build: Mapping[str, Any]) -> int:
+    """Beats of a frame on the input that has most."""
+    return max(int(entry["beats"]) for entry in build["inputs"])
+
+
 def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
-    """Every frame with all ends stalling at random; fewer with one side, and with resets."""
+    """Every frame with all ends stalling at random; fewer with one side, and with resets.
+
+    Random stalls hardly ever fill a core with long frames from its last stage to its first, so in
+    one run the sinks wait until no source gets a beat in any more. Where tlast is wrong, about once
+    a frame, the core has to say so and to compute on all the same.
+    """
     base = patience(build)
     both = {**base, "source_stall": 96, "sink_stall": 96}
     interval, latency = int(build["interval"]), int(build["latency"])
@@ -104,6 +114,11 @@ def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
     jobs.append(Job("blocked", 0, some, {**base, "sink_stall": 208, "seed": seed + 2}))
     jobs.append(Job("reset", 0, some, {**both, **resets, "seed": seed + 3}))
     jobs.append(Job("reset-full-speed", 0, some, {**base, **resets, "seed": seed + 4}))
+    jobs.append(
+        Job("full", 0, min(some, FEW), {**base, "fill": interval + latency, "seed": seed + 6})
+    )
+    wrong = {**both, **resets, "wrong_tlast": max(1, 256 // most_beats(build))}
+    jobs.append(Job("wrong-tlast", 0, some, {**wrong, "seed": seed + 5}))
     return jobs
 
 
@@ -188,6 +203,23 @@ def late(build: Mapping[str, Any], results: Iterable[Mapping[str, Any]]) -> int 
     ends = [part["ends"] for part in results]
     over = (end - latency - n * interval for run in ends for n, end in enumerate(run))
     return max(over, default=None)
+
+
+def on_time(build: Mapping[str, Any], results: Sequence[Mapping[str, Any]]) -> bool | None:
+    """Whether runs without stalls were as fast as predicted; None where nothing was measured.
+
+    Where cycles hang on data, no frame may be late; else neither latency nor steady interval may be
+    longer.
+    """
+    if build.get("data_dependent"):
+        over = late(build, results)
+        return None if over is None else over <= 0
+    latencies = [part["latency"] for part in results if part["latency"] is not None]
+    intervals = [part["intervals"][1] for part in results if part["steady"]]
+    if not latencies:
+        return None
+    fast = max(intervals, default=0) <= int(build["interval"])
+    return fast and max(latencies) <= int(build["latency"])
 
 
 def _start(simulator: Path, job: Job, files: Files, folder: Path) -> subprocess.Popen[bytes]:

@@ -187,18 +187,22 @@ def cache_folder() -> Path:
     return base / "sim"
 
 
-def build(sources: Sequence[Path], *, defines: Sequence[str] = (), waves: bool = False) -> Path:
-    """Simulator of module ``tb`` in these files; the last folder of its path is its content's hash.
+def build(
+    sources: Sequence[Path], *, defines: Sequence[str] = (), waves: bool = False,
+    top: str = "tb", main: Path | None = None,
+) -> Path:  # fmt: skip
+    """Simulator of module ``top`` in these files; its folder is named by their content.
 
-    Files that end in .svh are only included by the others. Two builds of the same thing at once do
-    not disturb each other: each works in a folder of its own, and one rename makes it visible.
+    Files that end in .svh are only included by the others; ``main`` is a C++ main instead of
+    cocotb's. Two builds at once do not disturb each other: one rename makes each visible.
 
     Errors: ``verify.no-simulator``, ``verify.no-compiler``, ``verify.no-cocotb``,
     ``verify.no-cache``, ``verify.build-failed``.
     """
     flags = [*VERILATE, *(f"-D{name}" for name in defines), *(["--trace"] if waves else [])]
     texts = {source.name: source.read_bytes() for source in sources}
-    key = _digest(*_tools(), *flags, *(part for item in texts.items() for part in item))
+    own: list[str | bytes] = [] if main is None else [top, main.read_bytes()]
+    key = _digest(*_tools(), *flags, *(part for item in texts.items() for part in item), *own)
     home = cache_folder()
     ready = home / key / "sim"
     if ready.exists():
@@ -214,8 +218,8 @@ def build(sources: Sequence[Path], *, defines: Sequence[str] = (), waves: bool =
         for name, text in texts.items():
             (work / name).write_bytes(text)
         verilog = [name for name in texts if not name.endswith(".svh")]
-        _verilate([*flags, "--top-module", "tb", *verilog], work)
-        _compile(work, waves)
+        _verilate([*flags, "--top-module", top, *verilog], work)
+        _compile(work, waves, main)
         finished = work / "finished"
         finished.mkdir()
         os.replace(work / "sim", finished / "sim")
@@ -245,7 +249,7 @@ def _verilate(arguments: Sequence[str], work: Path) -> None:
     _run([verilator.program, *arguments], work, "Verilator refuses the design", environment)
 
 
-def _compile(work: Path, waves: bool) -> None:
+def _compile(work: Path, waves: bool, main: Path | None) -> None:
     """Objects of the model beside those of the run-time library, in parallel, then link.
 
     The library's objects and a precompiled header are made once for all designs.
@@ -273,7 +277,7 @@ def _compile(work: Path, waves: bool) -> None:
             unit = work / f"unit{index}.cpp"
             unit.write_text("".join(f'#include "{name}.cpp"\n' for name in part))
             units.append((unit.stem, unit, work))
-        units.append(("main", cocotb.main, work))
+        units.append(("main", main or cocotb.main, work))
         for name, source, folder in units:
             if folder == work:
                 wait(first)  # the header
@@ -282,7 +286,8 @@ def _compile(work: Path, waves: bool) -> None:
         for job in todo:
             job.result()
     objects = [str(folder / f"{name}.o") for name, _, folder in units]
-    libs = [f"-Wl,-rpath,{cocotb.libs}", f"-L{cocotb.libs}", "-lcocotbvpi_verilator", "-pthread"]
+    libs = ["-pthread", f"-Wl,-rpath,{cocotb.libs}", f"-L{cocotb.libs}"]
+    libs += [] if main else ["-lcocotbvpi_verilator"]
     _run([find_compiler(), *objects, *libs, "-o", "sim"], work, "the simulator does not link")
 
 

@@ -1,0 +1,1 @@
+"""Mutants of generated RTL: which the bench kills (gatesmith mutate; docs/mutation.md)."""
