@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
 from gatesmith.codegen.wish import Wish
-from gatesmith.cpu_gpu_baselines.comparison import Comparison
 from gatesmith.explain import explained
 from gatesmith.fold_target import Wanted, names_of, wishes_of
-from gatesmith.frontend.importer import import_model
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.ir import Ints, Node, Values
-from gatesmith.ops.input import Input
+from gatesmith.original import OriginalModel
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
 from gatesmith.quant.with_exit import Exit
 from gatesmith.report.folds import FoldReport
 from gatesmith.report.write import check_report, write_report
-from gatesmith.rtl_tests.verify import Verdict, read_build
+from gatesmith.rtl_tests.verify import Verdict
 from gatesmith.rtl_tests.verify import verify as run_verify
 
 if TYPE_CHECKING:
@@ -29,6 +26,9 @@ if TYPE_CHECKING:
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
     from gatesmith.rtl_tests.formal.run import Proved
+    from gatesmith.rtl_tests.regress.outcome import Outcome
+    from gatesmith.rtl_tests.regress.run import Regressed
+    from gatesmith.rtl_tests.regress.worker import Tools
     from gatesmith.synthesis.run import Synthesised
 
 
@@ -174,7 +174,7 @@ def verify(
         rtl=rtl,
         hls=hls,
         progress=progress,
-        original=_Original(directory),
+        original=OriginalModel(directory),
     )
 
 
@@ -324,6 +324,64 @@ def prove(
     return run(found, progress, skipped=skipped, only=only, timeout=timeout, traces=traces)
 
 
+def regress(
+    *,
+    networks: int | None = None,
+    minutes: float | None = None,
+    seed: int = 1,
+    jobs: int | None = None,
+    hls: bool = True,
+    failures: Path = Path("regress"),
+    junit: Path | None = None,
+    report: Path | None = None,
+    progress: Progress = quiet,
+) -> Regressed:
+    """Random networks through reference, RTL and HLS; what fails is made smaller and saved.
+
+    Args:
+        networks: How many; or
+        minutes: how long.
+        seed: The same seed gives the same networks, in the same order.
+        jobs: Processes; None: one a processor.
+        hls: Whether the HLS C++ runs too.
+        failures: Folder for bundles of failures.
+        junit: JUnit XML file to write.
+        report: Page to write, .md or .html.
+        progress: Told how far it is.
+
+    Errors: ``cli.*``, ``report.out``, ``verify.no-*``.
+    """
+    from gatesmith.rtl_tests.regress.junit import write_junit
+    from gatesmith.rtl_tests.regress.report import check_report, write_report
+    from gatesmith.rtl_tests.regress.run import Settings
+    from gatesmith.rtl_tests.regress.run import regress as run
+
+    settings = Settings(
+        networks=networks, minutes=minutes, seed=seed, jobs=jobs, failures=failures
+    )
+    if report is not None:
+        check_report(report)
+    found = run(settings, _regress_tools(hls), progress)
+    if junit is not None:
+        write_junit(found, junit)
+    if report is not None:
+        write_report(found.as_json(), report)
+    return found
+
+
+def replay(bundle: Path, *, hls: bool = True) -> Outcome:
+    """Run a failure that :func:`regress` saved again. Errors: ``regress.no-bundle``."""
+    from gatesmith.rtl_tests.regress.bundle import replay as run
+
+    return run(bundle, _regress_tools(hls))
+
+
+def _regress_tools(hls: bool) -> Tools:
+    from gatesmith.rtl_tests.regress.worker import Tools
+
+    return Tools(build, OriginalModel, hls=hls, verify=verify)
+
+
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:
     """Synthesise a build with Yosys, place it with nextpnr; the report goes to FOLDER/synth.
 
@@ -339,41 +397,3 @@ def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: A
     from gatesmith.synthesis.settings import Settings
 
     return run(folder, device, Settings(**options), progress)
-
-
-class _Original:
-    """The model of a build in a float32 runtime; opened when the first frames come."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.comparison: Comparison | None = None
-        self.inputs: dict[str, Node] = {}
-        self.frames = self.right = 0
-        self.labelled = False
-
-    def take(self, x: Mapping[str, Values], labels: Ints | None) -> None:
-        """Compare some more frames."""
-        if self.comparison is None:
-            given = read_build(self.directory)["options"]["input"]
-            spec = None if given is None else InputSpec.parse(given)
-            imported = import_model(self.directory / "model.onnx", spec)
-            self.comparison = Comparison(imported.graph, imported.model, onnxruntime=True)
-            self.inputs = {n.name: n for n in imported.graph if isinstance(n.op, Input)}
-        arrays = {self.inputs[name]: array for name, array in x.items()}
-        predicted = self.comparison.compare(self.comparison.given(arrays))
-        self.frames += len(predicted)
-        if labels is not None:
-            self.labelled = True
-            self.right += int((predicted == labels).sum())
-
-    def told(self) -> dict[str, Any]:
-        """Engine, codes compared, differing, explained, unexplained, and the engine's top-1."""
-        assert self.comparison is not None, "a data set has frames"
-        found = self.comparison
-        parts = [*found.constants, *(part for side in found.result() for part in side)]
-        counts = {
-            key: sum(getattr(part, key) for part in parts)
-            for key in ("compared", "differing", "explained", "unexplained")
-        }
-        top1 = self.right / self.frames if self.labelled else None
-        return {"engine": found.runtime.engine, **counts, "top1": top1}

@@ -17,6 +17,7 @@ from gatesmith.cli.inspect import inspect
 from gatesmith.cli.prove import prove
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
+from gatesmith.cli.regress import regress
 from gatesmith.cli.synth import synth
 from gatesmith.cli.verify import verify
 
@@ -29,7 +30,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 BEFORE = (doctor, inspect, prune, quantize, compress, explore)
-AFTER = (build, verify, prove, synth, hls4ml, bench)
+AFTER = (build, verify, prove, regress, synth, hls4ml, bench)
 for command in (*BEFORE, *AFTER):
     app.command()(command)
 
