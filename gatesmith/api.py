@@ -331,6 +331,7 @@ def regress(
     seed: int = 1,
     jobs: int | None = None,
     hls: bool = True,
+    strict: bool = False,
     failures: Path = Path("regress"),
     junit: Path | None = None,
     report: Path | None = None,
@@ -344,6 +345,7 @@ def regress(
         seed: The same seed gives the same networks, in the same order.
         jobs: Processes; None: one a processor.
         hls: Whether the HLS C++ runs too.
+        strict: Whether an interval or a latency that is not the predicted one is a failure.
         failures: Folder for bundles of failures.
         junit: JUnit XML file to write.
         report: Page to write, .md or .html.
@@ -356,12 +358,10 @@ def regress(
     from gatesmith.rtl_tests.regress.run import Settings
     from gatesmith.rtl_tests.regress.run import regress as run
 
-    settings = Settings(
-        networks=networks, minutes=minutes, seed=seed, jobs=jobs, failures=failures
-    )
+    settings = Settings(networks=networks, minutes=minutes, seed=seed, jobs=jobs, failures=failures)
     if report is not None:
         check_report(report)
-    found = run(settings, _regress_tools(hls), progress)
+    found = run(settings, _regress_tools(hls, strict), progress)
     if junit is not None:
         write_junit(found, junit)
     if report is not None:
@@ -369,17 +369,17 @@ def regress(
     return found
 
 
-def replay(bundle: Path, *, hls: bool = True) -> Outcome:
+def replay(bundle: Path, *, hls: bool = True, strict: bool = False) -> Outcome:
     """Run a failure that :func:`regress` saved again. Errors: ``regress.no-bundle``."""
     from gatesmith.rtl_tests.regress.bundle import replay as run
 
-    return run(bundle, _regress_tools(hls))
+    return run(bundle, _regress_tools(hls, strict))
 
 
-def _regress_tools(hls: bool) -> Tools:
+def _regress_tools(hls: bool, strict: bool) -> Tools:
     from gatesmith.rtl_tests.regress.worker import Tools
 
-    return Tools(build, OriginalModel, hls=hls, verify=verify)
+    return Tools(build, OriginalModel, hls=hls, strict=strict, verify=verify)
 
 
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:

@@ -21,6 +21,12 @@ def regress(
         int | None, typer.Option(metavar="J", help="Processes; by default one a processor.")
     ] = None,
     no_hls: Annotated[bool, typer.Option("--no-hls", help="RTL only.")] = False,
+    strict_timing: Annotated[
+        bool,
+        typer.Option(
+            "--strict-timing", help="Cycles that are not the predicted ones fail like wrong bits."
+        ),
+    ] = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE.xml", help="Results as JUnit XML.")
     ] = None,
@@ -40,7 +46,7 @@ def regress(
     Exit code 1 where a network fails; it is made smaller and saved.
     """
     if replay is not None:
-        _replay(replay, as_json, hls=not no_hls)
+        _replay(replay, as_json, not no_hls, strict_timing)
         return
     from gatesmith.api import regress as run
 
@@ -51,6 +57,7 @@ def regress(
             seed=seed,
             jobs=jobs,
             hls=not no_hls,
+            strict=strict_timing,
             failures=failures,
             junit=junit,
             report=report,
@@ -65,11 +72,11 @@ def regress(
         raise typer.Exit(1)
 
 
-def _replay(place: Path, as_json: bool, hls: bool) -> None:
+def _replay(place: Path, as_json: bool, hls: bool, strict: bool) -> None:
     from gatesmith.api import replay as run
 
     with only_json(as_json):
-        outcome = run(place, hls=hls)
+        outcome = run(place, hls=hls, strict=strict)
     if as_json:
         told = {"state": outcome.state, "failure": outcome.failure, "options": outcome.options}
         print_json({"ok": outcome.state == "equal", **told})
@@ -91,19 +98,28 @@ def _show(told: Mapping[str, Any]) -> None:
             counts.add_row(row, *(f"{own[c]:,}" if own[c] else "[dim]-[/]" for c in columns))
         out.print(counts)
     never = told["coverage"]["never"]
-    out.print(f"{'never':12}{', '.join((*never['rows'], *never['onnx'])) or 'nothing'}", soft_wrap=True)
+    out.print(
+        f"{'never':12}{', '.join((*never['rows'], *never['onnx'])) or 'nothing'}", soft_wrap=True
+    )
     for failure in told["failures"]:
         engine, kind = failure["failure"]["engine"], failure["failure"]["kind"]
         line = cells(f"network {failure['number']}: {engine}, {kind}")[0]
         out.print(f"[red]{'failed':12}[/]{line}", soft_wrap=True)
-        out.print(f"{'':12}gatesmith regress --replay {cells(failure['bundle'])[0]}", soft_wrap=True)
+        out.print(
+            f"{'':12}gatesmith regress --replay {cells(failure['bundle'])[0]}", soft_wrap=True
+        )
     refused = ", ".join(f"{code} {n}" for code, n in told["refused"].items())
-    out.print(f"{'refused':12}{100 * told['refused_share']:.1f} % of the draws: {refused or 'none'}")
+    out.print(
+        f"{'refused':12}{100 * told['refused_share']:.1f} % of the draws: {refused or 'none'}"
+    )
     original = told["original"]
     out.print(
         f"{'original':12}{original.get('compared', 0):,} codes compared with the float models,"
         f" {original.get('unexplained', 0):,} unexplained"
     )
+    counts = told["off_schedule"]["counts"]
+    shown = ", ".join(f"{kind} {n}" for kind, n in counts.items() if n)
+    out.print(f"{'cycles':12}{shown or 'all'} {'not ' if shown else ''}as predicted")
     colour = "green" if told["ok"] else "red"
     out.print(
         f"{'networks':12}[{colour}]{told['networks']:,}, {told['mismatches']:,} mismatches,"

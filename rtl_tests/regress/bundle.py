@@ -1,7 +1,7 @@
 """A failure as a folder that repeats it: model, options, data, seeds, versions, command.
 
-Nothing of the grammar is needed to repeat it: the model is a file, its data too. ``bundle.json`` has
-the recipe as well, and that of the network as it was drawn, before it was made smaller.
+Nothing of the grammar is needed to repeat it: the model is a file, its data too. ``bundle.json``
+has the recipe as well, and that of the network as it was drawn, before it was made smaller.
 """
 
 from __future__ import annotations
@@ -58,7 +58,13 @@ def save(
     with tempfile.TemporaryDirectory(prefix="gatesmith-bundle-") as name:
         model = place / f"{NAME}.onnx"
         made = build_case(
-            model, Path(name), options, tools.build, recipe.seed, tools.tamper, frames=recipe.frames
+            model,
+            Path(name),
+            options,
+            tools.build,
+            recipe.seed,
+            tamper=tools.tamper,
+            frames=recipe.frames,
         )
         if isinstance(made, Case):
             options = made.options
@@ -95,7 +101,9 @@ def _located(case: Case, data: Path, small: Outcome, tools: Tools) -> dict[str, 
         return None
     rtl = engine == "rtl"
     try:
-        verdict = tools.verify(case.folder, data, stall=rtl, seed=case.seed % 65521, rtl=rtl, hls=not rtl)
+        verdict = tools.verify(
+            case.folder, data, stall=rtl, seed=case.seed % 65521, rtl=rtl, hls=not rtl
+        )
     except UserError as error:
         return {"error": str(error)}
     found: dict[str, Any] | None = verdict.mismatch
@@ -128,7 +136,9 @@ def replay(place: Path, tools: Tools) -> Outcome:
         work = Path(name)
         model = place / f"{NAME}.onnx"
         seed = int(content["stall_seed"])
-        made = build_case(model, work, options, tools.build, seed, tools.tamper, given=arrays)
+        made = build_case(
+            model, work, options, tools.build, seed, tamper=tools.tamper, given=arrays
+        )
         match made:
             case Refused(code, text):
                 failure = {"engine": "build", "kind": code, "found": text}
@@ -142,6 +152,7 @@ def replay(place: Path, tools: Tools) -> Outcome:
         state=judged.state,
         failure=judged.failure,
         original=judged.original or {},
+        timing=judged.timing,
         cycles=judged.cycles,
         frames=made.frames,
     )

@@ -115,7 +115,7 @@ def make_case(
     except Exception:  # a bug of the grammar is a failure like any other
         return Crashed(traceback.format_exc())
     asked = arguments(recipe, written)
-    return build_case(model, work, asked, build, recipe.seed, tamper, frames=recipe.frames)
+    return build_case(model, work, asked, build, recipe.seed, tamper=tamper, frames=recipe.frames)
 
 
 def arguments(recipe: Recipe, written: Written) -> dict[str, Any]:
@@ -149,8 +149,8 @@ def build_case(
     asked: dict[str, Any],
     build: Build,
     seed: int,
-    tamper: Tamper | None = None,
     *,
+    tamper: Tamper | None = None,
     frames: int = 8,
     given: list[Ints] | None = None,
 ) -> Case | Refused | Crashed:
@@ -184,7 +184,7 @@ def build_case(
     try:
         if tamper is not None:
             tamper(folder)
-        return _ready(model, folder, asked, seed, given, frames)
+        return _ready(model, folder, asked, seed, given=given, frames=frames)
     except Exception:
         return Crashed(traceback.format_exc())
 
@@ -194,6 +194,7 @@ def _ready(
     folder: Path,
     asked: dict[str, Any],
     seed: int,
+    *,
     given: list[Ints] | None,
     frames: int,
 ) -> Case:

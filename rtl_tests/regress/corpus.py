@@ -1,7 +1,8 @@
 """Networks of the test suite's own generators, as families beside the grammar.
 
-Random chains and convolutional networks of an earlier kind, the QONNX networks written node by node,
-float networks that onnxruntime quantized in one of eight styles, and networks with an early exit.
+Random chains and convolutional networks of an earlier kind, the QONNX networks written node by
+node, float networks that onnxruntime quantized in one of eight styles, and networks with an early
+exit.
 Of these only options and frames can be made smaller.
 """
 

@@ -1,8 +1,9 @@
 """What the networks of a run covered: operators by options, counted in networks.
 
-A mark is ``ROW/COLUMN``: an operator of the integer graph, or how a layer is built, beside something
-that was true where it stood. Columns are in groups: the kind and width of the elements that come in,
-how many of them at a time, and where in the network. What no network had is named.
+A mark is ``ROW/COLUMN``: an operator of the integer graph, or how a layer is built, beside
+something that was true where it stood. Columns are in groups: the kind and width of the elements
+that come in and go out, how many of them at a time, and what the network is like and was asked to
+be. What no network had is named.
 """
 
 from __future__ import annotations
@@ -17,7 +18,17 @@ from gatesmith.ir import BIPOLAR, TERNARY, IntType
 from gatesmith.rtl_tests.regress.case import Case
 
 OPERATORS = (
-    *("Input", "Dense", "Depthwise", "Window", "Threshold", "Requantize", "Table", "Join", "Product"),
+    *(
+        "Input",
+        "Dense",
+        "Depthwise",
+        "Window",
+        "Threshold",
+        "Requantize",
+        "Table",
+        "Join",
+        "Product",
+    ),
     *("Gather", "Concat", "Reshape", "MaxPool", "Reduce", "Select", "TopK", "IntSoftmax"),
     *("IntLayerNorm", "Decide", "EarlyExit", "Gate"),
 )
@@ -101,7 +112,17 @@ def _stream(entry: Mapping[str, Any]) -> Iterator[str]:
     elem = IntType(**entry["elem"])
     yield _kind(elem)
     bits = elem.bits
-    yield "1" if bits == 1 else "2" if bits == 2 else "3-4" if bits < 5 else "5-8" if bits < 9 else "9+"
+    yield (
+        "1"
+        if bits == 1
+        else "2"
+        if bits == 2
+        else "3-4"
+        if bits < 5
+        else "5-8"
+        if bits < 9
+        else "9+"
+    )
     channels, lanes = int(entry["channels"]), int(entry["lanes"])
     yield "all" if lanes >= channels else "one" if lanes == 1 else "some"
     yield "one beat" if entry["beats"] == 1 else "several"

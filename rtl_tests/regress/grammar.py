@@ -18,7 +18,16 @@ from gatesmith.rtl_tests.regress.kinds import KINDS, SIZES, WIDTHS, draw_quant, 
 from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe, Step
 
 MOST_STEPS = 5
-SPECS = ("u1:1", "u4:1/16", "u8:1/255", "i4:0.5", "i8:1/8:3", "bipolar:1", "ternary:0.5", "u5:1/3:2")
+SPECS = (
+    "u1:1",
+    "u4:1/16",
+    "u8:1/255",
+    "i4:0.5",
+    "i8:1/8:3",
+    "bipolar:1",
+    "ternary:0.5",
+    "u5:1/3:2",
+)
 CYCLES = (1, 2, 5, 10, 30, 100, 300, 1000, 3000)
 WORDS = (*UNITS, *ROMS)
 

@@ -21,7 +21,7 @@ from gatesmith.rtl_tests.regress.case import Case
 from gatesmith.rtl_tests.regress.rtl_batch import (
     HEADER,
     LONGEST,
-    ToolFailed,
+    ToolError,
     call,
     kept,
     precompile,
@@ -34,7 +34,7 @@ HEADERS = ("ap_int.h", "hls_stream.h", "cstdio", "cstdlib", "cstring", "string",
 
 
 def build_hls(cases: Sequence[Case], work: Path, types: str) -> Path:
-    """The program. Errors: ToolFailed, for the batch as a whole."""
+    """The program. Errors: ToolError, for the batch as a whole."""
     folder = work / "csim"
     (folder / "gs").mkdir(parents=True)
     for case in cases:
@@ -43,7 +43,7 @@ def build_hls(cases: Sequence[Case], work: Path, types: str) -> Path:
             if not target.exists():
                 shutil.copyfile(header, target)
             elif target.read_bytes() != header.read_bytes():
-                raise ToolFailed(f"gs/{header.name} differs from core to core")
+                raise ToolError(f"gs/{header.name} differs from core to core")
     cores = [_core(case) for case in cases]
     headers = sorted(path.name for path in (folder / "gs").glob("*.h"))
     (folder / "csim.cpp").write_text(

@@ -60,7 +60,9 @@ def draw_quant(rng: Generator) -> dict[str, Any]:
     signed = int(rng.integers(2))
     return {
         "how": how,
-        "bits": pick(rng, (1, 2, 2, 3, 3, 4, 4, 5, 6, 8) if not signed else (2, 2, 3, 3, 4, 4, 6, 8)),
+        "bits": pick(
+            rng, (1, 2, 2, 3, 3, 4, 4, 5, 6, 8) if not signed else (2, 2, 3, 3, 4, 4, 6, 8)
+        ),
         "signed": signed,
         "narrow": int(rng.random() < 0.3),
         "mode": pick(rng, ("ROUND",) * 6 + ("FLOOR", "CEIL", "ROUND_TO_ZERO")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 EQUAL, MISMATCH, CRASH, REFUSED = "equal", "mismatch", "crash", "refused"
@@ -21,11 +21,13 @@ class Outcome:
             be built.
         recipe: As Recipe.as_json.
         options: Of the build that stood.
-        failure: What was wrong first: ``engine`` (rtl, hls, original, build), ``kind``, and more.
+        failure: What was wrong first: ``engine`` (rtl, hls, original, build, timing), ``kind``,
+            and more.
         refusals: Code of each attempt that the product refused.
         marks: What the network covers (coverage.py).
         original: Codes ``compared`` with the float model, ``differing``, ``explained``,
             ``unexplained``; or ``skipped``: why they could not be.
+        timing: Interval or latency that is not the predicted one: kind, expected, found.
         cycles: Simulated.
         frames: Compared, each in several runs.
         seconds: Of the build, and its share of the batch.
@@ -40,6 +42,7 @@ class Outcome:
     refusals: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     original: Mapping[str, Any] = field(default_factory=dict)
+    timing: Mapping[str, Any] | None = None
     cycles: int = 0
     frames: int = 0
     seconds: float = 0.0
@@ -53,12 +56,6 @@ class Outcome:
     def ran(self) -> bool:
         """Whether it went through everything."""
         return self.state in (EQUAL, MISMATCH)
-
-    def wrong(self, state: str, failure: Mapping[str, Any]) -> Outcome:
-        """The same with a failure, unless it has one."""
-        if self.failure is not None:
-            return self
-        return replace(self, state=state, failure=failure)
 
     def signature(self) -> tuple[str, str]:
         """What is the same in two networks that fail for one reason, most probably."""

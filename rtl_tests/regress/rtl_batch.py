@@ -39,7 +39,7 @@ LONGEST = 600
 """Seconds that a tool may take for a batch."""
 
 
-class ToolFailed(Exception):
+class ToolError(Exception):
     """A tool refuses what was generated, or ends without a verdict; its last words."""
 
 
@@ -83,7 +83,7 @@ def jobs_of(case: Case, stall_seed: int) -> list[Job]:
 def run_rtl(
     cases: Sequence[Case], jobs: Mapping[str, Sequence[Job]], work: Path, seed: int
 ) -> dict[str, list[Ran]]:
-    """Runs of every core, by its name. Errors: ToolFailed, for the batch as a whole."""
+    """Runs of every core, by its name. Errors: ToolError, for the batch as a whole."""
     program = _build(cases, work)
     for case in cases:
         folder = work / "run" / case.name
@@ -139,7 +139,7 @@ def _sources(cases: Sequence[Case]) -> list[Path]:
         for name in (rtl / "files.f").read_text("utf-8").split():
             path = rtl / name
             if name in found and found[name].read_bytes() != path.read_bytes():
-                raise ToolFailed(f"{name} differs from core to core: {found[name]}, {path}")
+                raise ToolError(f"{name} differs from core to core: {found[name]}, {path}")
             found.setdefault(name, path)
     return list(found.values())
 
@@ -198,7 +198,7 @@ def kept(key: Sequence[str], fill: Callable[[Path], None]) -> Path:
 def call(
     command: Sequence[str], folder: Path, what: str, environment: Mapping[str, str] | None = None
 ) -> str:
-    """Run a program in ``folder``; what it said. Errors: ToolFailed."""
+    """Run a program in ``folder``; what it said. Errors: ToolError."""
     try:
         done = subprocess.run(
             command,
@@ -214,10 +214,10 @@ def call(
             preexec_fn=toolchain.die_with_parent,
         )
     except subprocess.TimeoutExpired:
-        raise ToolFailed(f"{what} took more than {LONGEST} s") from None
+        raise ToolError(f"{what} took more than {LONGEST} s") from None
     if done.returncode:
         tail = "\n".join(done.stdout.strip().splitlines()[-30:])
-        raise ToolFailed(f"{what} ended with {done.returncode}:\n{tail}")
+        raise ToolError(f"{what} ended with {done.returncode}:\n{tail}")
     return done.stdout
 
 
@@ -244,7 +244,7 @@ def _read(folder: Path, job: str, broken: str | None) -> Ran:
         lines = (folder / "result.txt").read_text("ascii").splitlines()
         times = tuple((folder / "times.txt").read_text("ascii").splitlines())
     except OSError:
-        raise ToolFailed(f"the simulation left no result of run {job}") from None
+        raise ToolError(f"the simulation left no result of run {job}") from None
     errors, cycles = (int(line.split()[1]) for line in lines[:2])
     first = None
     if len(lines) > 2:

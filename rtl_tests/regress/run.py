@@ -22,7 +22,7 @@ from gatesmith.rtl_tests.csim import find_headers
 from gatesmith.rtl_tests.regress import bundle, coverage
 from gatesmith.rtl_tests.regress.outcome import MISMATCH, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import Recipe
-from gatesmith.rtl_tests.regress.shrink import shrink
+from gatesmith.rtl_tests.regress.shrink import MOST_ROUNDS, shrink
 from gatesmith.rtl_tests.regress.worker import Tools, run_numbers, run_recipes
 from gatesmith.rtl_tests.simulator import user_errors
 from gatesmith.templates.tb import toolchain
@@ -53,6 +53,7 @@ class Settings:
         jobs: Processes; None: one a processor.
         failures: Folder for bundles.
         batch: Networks of a batch.
+        rounds: Of shrinking, at most, for each failure.
     """
 
     networks: int | None = None
@@ -61,6 +62,7 @@ class Settings:
     jobs: int | None = None
     failures: Path = Path("regress")
     batch: int = BATCH
+    rounds: int = MOST_ROUNDS
 
     def check(self) -> None:
         """Errors: ``cli.contradicting-options``, ``cli.missing-option``, ``cli.bad-value``."""
@@ -152,12 +154,22 @@ class Regressed:
             "refused": dict(sorted(refusals.items())),
             "refused_share": round(self.refused_share, 4),
             "never_built": [o.number for o in self.outcomes if o.state == REFUSED],
+            "off_schedule": self._off_schedule(),
             "original": {**original, "skipped": dict(sorted(skipped.items()))},
             "families": dict(sorted(Counter(outcome.family for outcome in ran).items())),
             "coverage": coverage.table(outcome.marks for outcome in ran),
             "versions": bundle.versions(),
             "seconds": round(self.seconds, 1),
         }
+
+    def _off_schedule(self) -> dict[str, Any]:
+        """Networks whose interval or latency is not the predicted one, by kind."""
+        found: dict[str, list[dict[str, Any]]] = {"interval": [], "late": [], "latency": []}
+        for outcome in self.outcomes:
+            if outcome.timing is not None:
+                told = {key: outcome.timing[key] for key in ("expected", "found")}
+                found[outcome.timing["kind"]].append({"number": outcome.number, **told})
+        return {**found, "counts": {kind: len(own) for kind, own in found.items()}}
 
     def _failure(self, outcome: Outcome) -> dict[str, Any]:
         told = {"number": outcome.number, "state": outcome.state, "failure": outcome.failure}
@@ -194,7 +206,7 @@ def _saved(outcome: Outcome, settings: Settings, tools: Tools) -> dict[str, Any]
     engine, types = failure.get("engine"), str(failure.get("types", "fast"))
     wanted = replace(
         tools,
-        rtl=engine == "rtl",
+        rtl=engine in ("rtl", "timing"),
         hls=engine == "hls",
         original=tools.original if engine == "original" else None,
     )
@@ -202,7 +214,7 @@ def _saved(outcome: Outcome, settings: Settings, tools: Tools) -> dict[str, Any]
     def judge(recipes: Sequence[Recipe]) -> list[Outcome]:
         return run_recipes(recipes, wanted, types)
 
-    small = shrink(outcome, judge)
+    small = shrink(outcome, judge, settings.rounds)
     place, located = bundle.save(settings.failures, outcome, small, settings.seed, tools)
     return {"bundle": str(place), "small": small.recipe, "located": located}
 

@@ -38,9 +38,7 @@ def shrink(failed: Outcome, judge: Judge, rounds: int = MOST_ROUNDS) -> Outcome:
     return best
 
 
-def _step(
-    best: Outcome, wanted: tuple[str, str], judge: Judge, seen: set[str]
-) -> Outcome | None:
+def _step(best: Outcome, wanted: tuple[str, str], judge: Judge, seen: set[str]) -> Outcome | None:
     """The next smaller failure."""
     candidates = _fresh(simpler(Recipe.of(best.recipe)), seen)
     while batch := list(islice(candidates, ROUND)):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from onnx import helper
 
@@ -11,15 +9,15 @@ from gatesmith.rtl_tests.regress import steps_layers
 from gatesmith.rtl_tests.regress.recipe import Args
 from gatesmith.rtl_tests.regress.writer import Writer
 
-FUNCTIONS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(("Sigmoid", "Tanh", "Erf", "Softplus", "Abs", "Neg", "Relu", "Exp", "Sin"), {}),
-    **dict.fromkeys(("HardSwish", "Softsign", "Mish", "Elu", "Selu", "Celu", "Sign", "Floor"), {}),
-    **dict.fromkeys(("Ceil", "Round", "Cos", "Atan", "Identity"), {}),
+FUNCTIONS: dict[str, dict[str, float]] = {
     "HardSigmoid": {"alpha": 0.25},
     "ThresholdedRelu": {"alpha": 0.5},
     "LeakyRelu": {"alpha": -0.5},
-    "Square": {},
 }
+_PLAIN = ("Sigmoid", "Tanh", "Erf", "Softplus", "Abs", "Neg", "Relu", "Exp", "Sin", "Cos", "Atan")
+_PLAIN += ("HardSwish", "Softsign", "Elu", "Selu", "Celu", "Sign", "Floor", "Ceil", "Round")
+_PLAIN += ("Identity", "Square")
+FUNCTIONS |= {name: {} for name in _PLAIN}
 """Operators of one value that a quantizer makes a table, or thresholds, of."""
 
 
@@ -29,9 +27,7 @@ def pool(writer: Writer, args: Args) -> None:
         return
     attributes, extents = steps_layers.fitted(args, writer.shape[1:])
     if args["op"] == "AveragePool":
-        attributes, extents = steps_layers.fitted(
-            {**args, "dilations": [1, 1]}, writer.shape[1:]
-        )
+        attributes, extents = steps_layers.fitted({**args, "dilations": [1, 1]}, writer.shape[1:])
         del attributes["dilations"]
         attributes["count_include_pad"] = int(args["counted"])
     if args["ceil"]:

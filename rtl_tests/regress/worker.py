@@ -13,6 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,13 +25,14 @@ from gatesmith.rtl_tests.regress import coverage
 from gatesmith.rtl_tests.regress.case import Build, Case, Crashed, Refused, Tamper, make_case
 from gatesmith.rtl_tests.regress.grammar import draw
 from gatesmith.rtl_tests.regress.hls_batch import build_hls, run_hls
-from gatesmith.rtl_tests.regress.judge import rtl_failure
+from gatesmith.rtl_tests.regress.judge import off_schedule, rtl_failure
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, MISMATCH, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import Recipe
-from gatesmith.rtl_tests.regress.rtl_batch import ToolFailed, jobs_of, run_rtl
+from gatesmith.rtl_tests.regress.rtl_batch import ToolError, jobs_of, run_rtl
 
 ATTEMPTS = 12
 """Draws of one number; a number that is refused so often is reported as refused."""
+
 
 class Original(Protocol):
     """The original model in a float runtime (gatesmith.original)."""
@@ -49,6 +51,7 @@ class Tools:
         original: The float original of a build folder; None: it is not run.
         rtl: Whether the RTL runs.
         hls: Whether the HLS C++ runs.
+        strict: Whether an interval or a latency that is not the predicted one is a failure.
         tamper: Changes a build before it runs: for tests of the kit.
         verify: gatesmith.verify, which names the layer of a failure; None: it is not named.
         root: Where working folders are made; None: the system's.
@@ -58,6 +61,7 @@ class Tools:
     original: Callable[[Path], Original] | None = None
     rtl: bool = True
     hls: bool = True
+    strict: bool = False
     tamper: Tamper | None = None
     verify: Callable[..., Any] | None = None
     root: Path | None = None
@@ -73,7 +77,9 @@ def run_numbers(
         outcomes: dict[int, Outcome] = {}
         cases: dict[int, Case] = {}
         for number in numbers:
-            _draw(seed, number, work, tools, outcomes, cases)
+            outcomes[number], case = _drawn(seed, number, work, tools)
+            if case is not None:
+                cases[number] = case
         judged = judge(list(cases.values()), work, tools, types)
         for number, case in cases.items():
             outcomes[number] = _with(outcomes[number], judged[case.name])
@@ -81,63 +87,47 @@ def run_numbers(
     return [replace(outcomes[number], seconds=round(share, 3)) for number in numbers]
 
 
-def _draw(
-    seed: int,
-    number: int,
-    work: Path,
-    tools: Tools,
-    outcomes: dict[int, Outcome],
-    cases: dict[int, Case],
-) -> None:
+def _drawn(seed: int, number: int, work: Path, tools: Tools) -> tuple[Outcome, Case | None]:
     """The network of a number: built, or what came of it."""
     refusals: list[str] = []
     for attempt in range(ATTEMPTS):
         recipe = draw(seed, number, attempt)
         made = make_case(recipe, f"n{number}", work, tools.build, tools.tamper)
-        outcome = Outcome(
-            number=number,
-            family=recipe.family,
-            state=REFUSED,
-            recipe=recipe.as_json(),
-            refusals=tuple(refusals),
-        )
-        match made:
-            case Refused(code, _):
-                refusals.append(code)
-                outcomes[number] = replace(outcome, refusals=tuple(refusals))
-                continue
-            case Crashed(text):
-                failure = {"engine": "build", "kind": "traceback", "found": text}
-                outcomes[number] = replace(outcome, state=CRASH, failure=failure)
-            case Case():
-                cases[number] = made
-                outcomes[number] = replace(outcome, state=EQUAL)
-        return
+        if isinstance(made, Refused):
+            refusals.append(made.code)
+        if not isinstance(made, Refused) or attempt == ATTEMPTS - 1:
+            break
+    outcome, case = _built(number, recipe, made)
+    return replace(outcome, refusals=tuple(refusals)), case
+
+
+def _built(
+    number: int, recipe: Recipe, made: Case | Refused | Crashed
+) -> tuple[Outcome, Case | None]:
+    """What is known of a network before it runs."""
+    outcome = Outcome(number=number, family=recipe.family, state=REFUSED, recipe=recipe.as_json())
+    match made:
+        case Crashed(text):
+            failure = {"engine": "build", "kind": "traceback", "found": text}
+            return replace(outcome, state=CRASH, failure=failure), None
+        case Case():
+            return replace(outcome, state=EQUAL), made
+        case Refused():
+            return outcome, None
 
 
 def run_recipes(recipes: Sequence[Recipe], tools: Tools, types: str) -> list[Outcome]:
     """These recipes as one batch, without another try; for shrinking."""
     with tempfile.TemporaryDirectory(prefix="gatesmith-shrink-", dir=tools.root) as name:
         work = Path(name)
-        outcomes, cases = [], {}
-        for number, recipe in enumerate(recipes):
-            made = make_case(recipe, f"n{number}", work, tools.build, tools.tamper)
-            state = REFUSED
-            failure = None
-            if isinstance(made, Crashed):
-                state, failure = CRASH, {"engine": "build", "kind": "traceback", "found": made.text}
-            elif isinstance(made, Case):
-                cases[number], state = made, EQUAL
-            plain = recipe.as_json()
-            outcomes.append(
-                Outcome(
-                    number=number, family=recipe.family, state=state, recipe=plain, failure=failure
-                )
-            )
-        judged = judge(list(cases.values()), work, tools, types)
+        built = [
+            _built(k, recipe, make_case(recipe, f"n{k}", work, tools.build, tools.tamper))
+            for k, recipe in enumerate(recipes)
+        ]
+        judged = judge([case for _, case in built if case is not None], work, tools, types)
         return [
-            _with(outcome, judged[cases[number].name]) if number in cases else outcome
-            for number, outcome in enumerate(outcomes)
+            outcome if case is None else _with(outcome, judged[case.name])
+            for outcome, case in built
         ]
 
 
@@ -149,6 +139,7 @@ class Judged:
     state: str = EQUAL
     failure: dict[str, Any] | None = None
     original: dict[str, Any] | None = None
+    timing: dict[str, Any] | None = None
     cycles: int = 0
 
     def wrong(self, state: str, failure: dict[str, Any]) -> None:
@@ -161,7 +152,7 @@ def judge(cases: Sequence[Case], work: Path, tools: Tools, types: str) -> dict[s
     """Every engine on every case, by name."""
     judged = {case.name: Judged(case) for case in cases}
     if tools.rtl:
-        _by_halves(cases, work / "rtl", judged, _rtl)
+        _by_halves(cases, work / "rtl", judged, partial(_rtl, strict=tools.strict))
     if tools.hls:
         _by_halves(cases, work / f"hls_{types}", judged, _hls)
     for entry in judged.values():
@@ -170,7 +161,9 @@ def judge(cases: Sequence[Case], work: Path, tools: Tools, types: str) -> dict[s
     return judged
 
 
-def _rtl(cases: Sequence[Case], work: Path, judged: dict[str, Judged]) -> None:
+def _rtl(
+    cases: Sequence[Case], work: Path, judged: dict[str, Judged], *, strict: bool = False
+) -> None:
     jobs = {case.name: jobs_of(case, case.seed % 65521) for case in cases}
     runs = run_rtl(cases, jobs, work, cases[0].seed)
     for case in cases:
@@ -179,6 +172,10 @@ def _rtl(cases: Sequence[Case], work: Path, judged: dict[str, Judged]) -> None:
         failure = rtl_failure(case, runs[case.name])
         if failure is not None:
             entry.wrong(MISMATCH, failure)
+            continue
+        entry.timing = off_schedule(case.build, runs[case.name][0])
+        if entry.timing is not None and strict:
+            entry.wrong(MISMATCH, entry.timing)
 
 
 def _hls(cases: Sequence[Case], work: Path, judged: dict[str, Judged]) -> None:
@@ -205,7 +202,7 @@ def _by_halves(
         return
     try:
         run(cases, work, judged)
-    except ToolFailed as error:
+    except ToolError as error:
         if len(cases) == 1:
             engine = "hls" if run is _hls else "rtl"
             failure = {"engine": engine, "kind": "tool", "found": str(error)}
@@ -253,6 +250,7 @@ def _with(outcome: Outcome, judged: Judged) -> Outcome:
         options=case.options,
         marks=coverage.marks(case),
         original=judged.original or {},
+        timing=judged.timing,
         cycles=judged.cycles,
         frames=case.frames,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Writer:
         self.spread = 1.0
         self.layers: list[Layer] = []
         self.inputs: dict[str, tuple[int, ...]] = {}
-        self.outputs: list[str] = []
+        self.outputs: dict[str, tuple[int, ...]] = {}
 
     @property
     def channels(self) -> int:
@@ -192,21 +192,22 @@ class Writer:
             if step.quant is not None:
                 self.quantize(step.quant)
             if step.number in recipe.traits.get("taps", ()) and step is not recipe.steps[-1]:
-                self.outputs.append(net.current)
-        model = net.model(*self.outputs, net.current)
+                self.outputs[net.current] = self.shape
+        self.outputs[net.current] = self.shape
+        model = net.model(*self.outputs)
         for name, shape in self.inputs.items():
             kind = TensorProto.FLOAT
             model.graph.input.append(helper.make_tensor_value_info(name, kind, [1, *shape]))
-        _integer_outputs(model)
+        for value, shape in zip(model.graph.output, self.outputs.values(), strict=True):
+            kind = TensorProto.INT64 if _is_index(model, value.name) else TensorProto.FLOAT
+            value.CopyFrom(helper.make_tensor_value_info(value.name, kind, [1, *shape]))
         return Written(model, recipe.given.get("spec"), tuple(self.layers))
 
 
-def _integer_outputs(model: onnx.ModelProto) -> None:
-    """Indices are integers."""
-    indices = {node.output[-1] for node in model.graph.node if node.op_type in ("ArgMax", "TopK")}
-    for value in model.graph.output:
-        if value.name in indices:
-            value.type.tensor_type.elem_type = TensorProto.INT64
+def _is_index(model: onnx.ModelProto, name: str) -> bool:
+    """Whether a value is the index of a class."""
+    (made,) = (node for node in model.graph.node if name in node.output)
+    return made.op_type in ("ArgMax", "TopK")
 
 
 def _thinned(
@@ -229,16 +230,10 @@ def _thinned(
             return np.zeros_like(codes)
         case "power":
             most = 2.0 ** max(0, int(bits) - 1)
-            return np.clip(np.sign(codes) * 2.0 ** np.floor(np.log2(abs(codes) + 1)), -most, most - 1)
+            return np.clip(
+                np.sign(codes) * 2.0 ** np.floor(np.log2(abs(codes) + 1)), -most, most - 1
+            )
         case "few":
             return rng.choice([-1.0, 0.0, 1.0, min(3.0, 2.0 ** (int(bits) - 1) - 1)], codes.shape)
         case _:
             return codes
-
-
-def named(written: Written, name: str) -> Written:
-    """The same network, its graph called ``name``."""
-    model = onnx.ModelProto()
-    model.CopyFrom(written.model)
-    model.graph.name = name
-    return replace(written, model=model)
