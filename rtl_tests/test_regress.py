@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
 import numpy as np
@@ -30,6 +31,10 @@ from gatesmith.rtl_tests.regress.shrink import shrink, simpler
 from gatesmith.rtl_tests.regress.worker import Tools
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.templates.tb import toolchain
+
+
+SMALL = 30
+"""Seed whose first network is small, of several steps, and has a skid buffer."""
 
 
 def quiet(what: str, done: int, total: int) -> None:
@@ -221,30 +226,45 @@ def broken_skid_buffer(folder: Path) -> None:
         mutate.substitute(path, "spare_q <= s_axis_tdata;", "spare_q <= s_axis_tdata ^ W'(1);")
 
 
-@pytest.mark.usefixtures("simulator")
-def test_a_broken_template_is_found_made_smaller_and_saved(tmp_path: Path) -> None:
+def check_found(tmp_path: Path, rounds: int) -> tuple[dict[str, Any], Recipe]:
+    """One network through a broken template; what failed, and the network as it was drawn."""
     tools = Tools(build, OriginalModel, hls=False, tamper=broken_skid_buffer)
-    settings = Settings(networks=2, seed=11, jobs=1, failures=tmp_path / "failures", rounds=3)
+    settings = Settings(
+        networks=1, seed=SMALL, jobs=1, failures=tmp_path / "failures", rounds=rounds
+    )
 
     found = regress(settings, tools, quiet)
 
     told = found.as_json()
     assert not told["ok"]
-    assert told["mismatches"] >= 1
-    failure = told["failures"][0]
+    assert told["mismatches"] == 1
+    (failure,) = told["failures"]
     assert failure["failure"]["engine"] == "rtl"
-    drawn = found.outcomes[failure["number"]].recipe
-    assert len(failure["small"]["steps"]) < len(drawn["steps"]) or not failure["small"]["options"]
     place = Path(failure["bundle"])
     content = json.loads((place / "bundle.json").read_text("utf-8"))
     assert content["versions"]["gatesmith"]
     assert content["command"].startswith("gatesmith regress --replay")
-    assert (place / "net.onnx").exists()
     assert (place / "as_drawn.onnx").exists()
     again = bundle.replay(place, tools)
     assert again.state == MISMATCH
     assert again.failure == content["failure"]
     assert bundle.replay(place, replace(tools, tamper=None)).state == EQUAL
+    return failure, Recipe.of(found.outcomes[0].recipe)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_a_broken_template_is_found_and_saved(tmp_path: Path) -> None:
+    check_found(tmp_path, rounds=0)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulator")
+def test_a_broken_template_is_made_smaller(tmp_path: Path) -> None:
+    failure, drawn = check_found(tmp_path, rounds=6)
+    small = Recipe.of(failure["small"])
+    assert not small.options
+    assert len(small.steps) < len(drawn.steps)
+    assert np.prod(small.shape) <= np.prod(drawn.shape)
 
 
 @pytest.mark.usefixtures("simulator")

@@ -180,7 +180,7 @@ def build_case(
         except Exception:
             return Crashed(traceback.format_exc())
     else:
-        return Refused("regress.options", f"no build after {TRIES} tries with {asked}")
+        return Refused("no-options-left", f"no build after {TRIES} tries with {asked}")
     try:
         if tamper is not None:
             tamper(folder)
