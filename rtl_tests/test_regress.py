@@ -32,7 +32,6 @@ from gatesmith.rtl_tests.regress.worker import Tools
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.templates.tb import toolchain
 
-
 SMALL = 30
 """Seed whose first network is small, of several steps, and has a skid buffer."""
 
