@@ -1,5 +1,6 @@
 # make demo       build the example network, prove it in simulation; needs Python >= 3.11, make, g++
 # make test       every test that takes seconds        make test-slow   the others
+# make regress    random networks through everything, MINUTES=3
 # make lint       ruff, mypy                           make clean       what builds and tests left
 #
 # Everything is installed into .venv, at the versions in constraints.txt.
@@ -9,9 +10,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DIGITS := examples/digits
 BUILD  := build/digits
+MINUTES ?= 3
+SEED    ?= 1
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow regress lint format clean
 .DEFAULT_GOAL := demo
 
 $(BIN)/python:
@@ -49,6 +52,10 @@ test: $(VENV)/dev.stamp
 
 test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
+
+regress: $(VENV)/dev.stamp
+	$(BIN)/gatesmith regress --minutes $(MINUTES) --seed $(SEED) --failures build/regress \
+	    --junit build/regress.xml --report build/regress.md
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check

@@ -12,14 +12,13 @@ if TYPE_CHECKING:
         explore,
         hls4ml,
         inspect,
-        mutate,
-        prove,
         prune,
         quantize,
         reload,
         synth,
         verify,
     )
+    from gatesmith.checks import mutate, prove, regress
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,6 +33,7 @@ __all__ = [
     "prove",
     "prune",
     "quantize",
+    "regress",
     "reload",
     "synth",
     "verify",
@@ -43,7 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import the commands when they are first used, so that ``import gatesmith`` stays light."""
     if name in __all__:
-        from gatesmith import api
+        from gatesmith import api, checks
 
-        return getattr(api, name)
+        return getattr(checks if name in ("mutate", "prove", "regress") else api, name)
     raise AttributeError(f"module 'gatesmith' has no attribute {name!r}")

@@ -11,7 +11,7 @@ from gatesmith.codegen.wish import Wish
 from gatesmith.explain import explained
 from gatesmith.fold_target import Wanted, names_of, wishes_of
 from gatesmith.frontend.input_spec import InputSpec
-from gatesmith.original import Original
+from gatesmith.original import OriginalModel
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
 from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.with_exit import Exit
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from gatesmith.pruning.result import Pruned
     from gatesmith.quantizing.result import Quantized
     from gatesmith.reloading.run import Reloaded
-    from gatesmith.rtl_tests.formal.run import Proved
-    from gatesmith.rtl_tests.mutation.run import Mutated
     from gatesmith.synthesis.run import Synthesised
 
 
@@ -206,7 +204,7 @@ def verify(
         gates=gates,
         routed=routed,
         progress=progress,
-        original=Original(directory),
+        original=OriginalModel(directory),
     )
 
 
@@ -325,50 +323,6 @@ def bench(
     found = run(place, data, settings, progress)
     files.write(found)
     return found
-
-
-def mutate(folder: Path, *, progress: Progress = quiet, **options: Any) -> Mutated:
-    """Change the RTL of a build in many small ways, and count those that its bench notices.
-
-    Args:
-        folder: What build wrote; it stays as it is.
-        progress: Told what is being done.
-        options: Of :func:`gatesmith.rtl_tests.mutation.run.mutate`.
-
-    Errors: ``mutate.*``, ``verify.*``, ``synth.*``, ``cli.bad-value``.
-    """
-    from gatesmith.rtl_tests.mutation.run import mutate as run
-
-    return run(folder, progress, **options)
-
-
-def prove(
-    folder: Path | None = None,
-    *,
-    only: str | None = None,
-    timeout: float = 120.0,
-    traces: Path | None = None,
-    progress: Progress = quiet,
-) -> Proved:
-    """Prove the stream blocks: those that are shipped, or those of a build.
-
-    Args:
-        folder: What build wrote; None: the shipped blocks, in small instances.
-        only: Instances whose name has this in it.
-        timeout: Longest time of one solver, seconds.
-        traces: Folder for counterexamples.
-        progress: Told what is being done.
-
-    Errors: ``prove.*``, ``cli.bad-value``, ``synth.failed``, ``synth.no-cache``.
-    """
-    from gatesmith.rebuilt import design_of
-    from gatesmith.rtl_tests.formal import blocks, built
-    from gatesmith.rtl_tests.formal.run import prove as run
-
-    if folder is None:
-        return run(blocks.shipped(), progress, only=only, timeout=timeout, traces=traces)
-    found, skipped = built.blocks(design_of(folder), folder)
-    return run(found, progress, skipped=skipped, only=only, timeout=timeout, traces=traces)
 
 
 def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:

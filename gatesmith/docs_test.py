@@ -18,8 +18,8 @@ DOCS = ROOT / "docs"
 SOURCES = ("gatesmith", "frontend", "prune", "quant", "codegen", "cpu_gpu_baselines", "rtl_tests")
 AREAS = (
     *("frontend", "prune", "quant", "codegen", "build", "cli", "verify", "ir", "float"),
-    *("bench", "compress", "data", "hls", "mutate", "prove", "quantize", "reload", "report"),
-    "synth",
+    *("bench", "compress", "data", "hls", "mutate", "prove", "quantize", "regress", "reload"),
+    *("report", "synth"),
 )
 CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
 NO_CODES = {"bench.h", "bench.py", "build.json", "report.html", "report.json"}

@@ -1,4 +1,4 @@
-"""The model of a build in a float32 runtime: the core is compared with it as well."""
+"""The model of a build in a float32 runtime, beside the integer reference of its build folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from gatesmith.ops.input import Input
 from gatesmith.rtl_tests.verify import read_build
 
 
-class Original:
-    """The model of a build in a float32 runtime; opened when the first frames come."""
+class OriginalModel:
+    """Opened when the first frames come. Errors: those of the frontend."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import gatesmith
-from gatesmith.api import build, prove
+from gatesmith.api import build
+from gatesmith.checks import prove
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.formal import blocks
 from gatesmith.rtl_tests.formal.netlist import reset_verdict

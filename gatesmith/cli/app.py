@@ -18,6 +18,7 @@ from gatesmith.cli.mutate import mutate
 from gatesmith.cli.prove import prove
 from gatesmith.cli.prune import prune
 from gatesmith.cli.quantize import quantize
+from gatesmith.cli.regress import regress
 from gatesmith.cli.reload import reload
 from gatesmith.cli.synth import synth
 from gatesmith.cli.verify import verify
@@ -31,7 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 BEFORE = (doctor, inspect, prune, quantize, compress, explore)
-AFTER = (build, reload, verify, mutate, prove, synth, hls4ml, bench)
+AFTER = (build, reload, verify, mutate, prove, regress, synth, hls4ml, bench)
 for command in (*BEFORE, *AFTER):
     app.command()(command)
 

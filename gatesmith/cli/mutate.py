@@ -40,7 +40,7 @@ def mutate(
 
     The build itself stays as it is. Exit code 1 where the share is below --least.
     """
-    from gatesmith.api import mutate as run
+    from gatesmith.checks import mutate as run
 
     if not 0 <= least <= 100:
         raise UserError(

@@ -36,7 +36,7 @@ def prove(
 
     Exit code 1 where a property fails or cannot be decided.
     """
-    from gatesmith.api import prove as run
+    from gatesmith.checks import prove as run
 
     with only_json(as_json), progress(hidden=as_json) as show:
         found = run(folder, only=only, timeout=timeout, traces=traces, progress=show)
