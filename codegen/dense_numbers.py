@@ -3,7 +3,8 @@
 What rows have in common is added once (codegen/pair_sharing.py), the rest of a row is a bit heap
 (codegen/bit_heap.py) that carry chains compress. A Requantize behind the layer that only adds,
 shifts and clamps becomes part of it: what it adds goes into the heap's constant, bits below the
-shift are nothing but carries, and the clamp looks at the bits above the result's.
+shift are nothing but carries, and the clamp looks at the bits above the result's. One that also
+multiplies by few digits multiplies the weights (:func:`multiplied`).
 
 A register stands behind every ``depth`` chains and in front of y. The clock's period is about the
 delay of ``depth`` chains, so fewer of them make it shorter and the latency longer.
@@ -23,6 +24,7 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.lines import Line
 from gatesmith.codegen.number_rows import NumberRows, share
 from gatesmith.codegen.render import render, sv_int
+from gatesmith.codegen.signed_digits import count_digits
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.unrolled_rows import distinct
 from gatesmith.codegen.vector_stage import VectorStage
@@ -32,6 +34,9 @@ from gatesmith.ops.requantize import Requantize
 
 ZERO = Bit("1'b0")
 """A bit that is there from the start."""
+
+MOST_WEIGHT = 1 << 24
+"""Largest weight that a factor may make."""
 
 DEPTH = 8
 """Carry chains between two registers: a layer of 32 or 64 inputs has seven to nine in a row."""
@@ -86,6 +91,25 @@ def foldable(op: Requantize) -> bool:
         return False
     (factor,) = mul
     return 1 <= factor <= (1 if op.even else 1 << op.shift) and factor.bit_count() == 1
+
+
+def multiplied(weights: Ints, mul: Ints) -> Ints | None:
+    """Rows of weights times the factor of each, where that costs no more than to multiply sums.
+
+    A digit is about an adder: rows may get as many more of them as the factors have. So much have
+    rows whose common factor a pass took out of their weights.
+
+    >>> multiplied(np.array([[1, 0, -1], [1, 2, 3]]), np.array([14, 1])).tolist()
+    [[14, 0, -14], [1, 2, 3]]
+    >>> multiplied(np.array([[1, 2, 3]]), np.array([2731])) is None
+    True
+    """
+    factors = np.broadcast_to(mul, (len(weights),))
+    rows: Ints = weights * factors[:, None]
+    if np.abs(rows).max(initial=0) > MOST_WEIGHT:
+        return None
+    more = count_digits(rows).sum() - count_digits(weights).sum()
+    return rows if more <= count_digits(factors).sum() else None
 
 
 @lru_cache(maxsize=64)  # asked by the search for a fold, the plan and the files
@@ -228,8 +252,17 @@ class DenseNumbersStage(VectorStage):
         return clamps and bits + parts.ceil_div(max(1, self.compared(value).bits - bits), 5)
 
     def with_requantize(self, op: Requantize) -> DenseNumbersStage | None:
-        """The stage that does this to its sums itself, or None where it cannot."""
-        return replace(self, then=op) if self.folds(op) else None
+        """The stage that does this to its sums itself, or None where it cannot, or at a price."""
+        if self.folds(op):
+            return replace(self, then=op)
+        if self.sum_type.step != 1 or op.out.step != 1:
+            return None
+        weights = multiplied(self.op.weights.data, op.mul.data)
+        if weights is None:
+            return None
+        kind = IntType(int(weights.min()), int(weights.max()))
+        dense = replace(self.op, weights=Array(weights), weight_type=kind)
+        return replace(self, op=dense, then=replace(op, mul=Array([1])))
 
     # ---- text -----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,22 @@ def even(shift: int, out: IntType, outs: int) -> Requantize:
     return Requantize(Array([1]), Array(add), shift, out, even=True)
 
 
+def by_factors(name: str, mul: list[int], *, even: bool = False) -> Case:
+    """Few weights in a row, and a Requantize with a factor for each."""
+    case = drawn(name, IntType(-8, 7), IntType(-3, 3), (12, len(mul)), zeros=0.9)
+    add = np.random.default_rng(1).integers(-40, 40, len(mul))
+    then = Requantize(Array(mul), Array(add), 4, IntType(-9, 20), even=even)
+    stage = case.stage
+    assert isinstance(stage, DenseNumbersStage)
+    whole = stage.with_requantize(then)
+    assert whole is not None
+    assert whole.then == replace(then, mul=Array([1]))
+    return Case(whole, lambda frames: np.asarray(then.run(stage.op.run(frames)), np.int64))
+
+
 CASES = [
+    by_factors("factors", [1, 14, 3, -5, 1, 0]),
+    by_factors("factors_even", [3, 1, -6], even=True),
     drawn("signed", I8, I8, (22, 6)),
     drawn("unsigned", U8, U4, (12, 4)),
     drawn("two_bits", I2, I4, (20, 4)),
@@ -177,3 +193,9 @@ def test_equal_rows_are_made_once() -> None:
     stage = CASE["same_sums"].stage
     assert isinstance(stage, DenseNumbersStage)
     assert stage.rows.places == (0, 0, 1)
+
+
+def test_factors_of_many_digits_stay_a_stage_of_their_own() -> None:
+    stage = drawn("own", IntType(-8, 7), IntType(-3, 3), (12, 4)).stage
+    assert isinstance(stage, DenseNumbersStage)
+    assert stage.with_requantize(Requantize(Array([2731]), Array([0]), 12, IntType(0, 7))) is None
