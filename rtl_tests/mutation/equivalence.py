@@ -153,7 +153,8 @@ def _reader(rtl: Rtl, mutant: Mutant) -> str:
     if mutant.how != IMAGE:
         return mutant.module
     (text,) = [text for text in rtl.texts.values() if f'"{mutant.file}"' in text]
-    return re.findall(r"(?m)^module (\w+)", text)[0]
+    module: str = re.findall(r"(?m)^module (\w+)", text)[0]
+    return module
 
 
 def _beyond(path: Path) -> bool:
