@@ -272,7 +272,8 @@ def _frames(entry: Mapping[str, Any], count: int, rng: np.random.Generator) -> I
                 codes[frame] = (elem.count - 1) * rng.integers(0, 2, shape[1:])
             case _:
                 pass
-    return elem.lo + elem.step * codes
+    found: Ints = elem.lo + elem.step * codes
+    return found
 
 
 def _write_vectors(case: Case) -> None:

@@ -12,7 +12,6 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
-import onnx
 from numpy.random import Generator
 
 from gatesmith.rtl_tests import (  # noqa: F401, registers the networks
@@ -115,8 +114,4 @@ def write(family: str, seed: int, traits: Args) -> Written:
         for node in made.model.graph.node
         if node.op_type in MATRIX_PRODUCTS and node.name
     ]
-    return Written(_static(made.model), made.spec, tuple(layers))
-
-
-def _static(model: onnx.ModelProto) -> onnx.ModelProto:
-    return model
+    return Written(made.model, made.spec, tuple(layers))

@@ -42,7 +42,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Recipe:
     own = int(rng.integers(1 << 31))
     family = _family(rng)
     if family != GRAMMAR:
-        traits = corpus.FAMILIES[family][1](rng)
+        traits: dict[str, Any] = corpus.FAMILIES[family][1](rng)
         options = _options(rng, range(6))
         if family == "exits":
             options = {**options, "exit_at": f"early:{traits.pop('margin')}"}

@@ -224,8 +224,8 @@ def call(
 def _line(core: str, job: Job) -> str:
     s = {"source_stall": 0, "sink_stall": 0, "seed": 1, "resets": 0, "reset_gap": 1000}
     s |= dict(job.settings)
-    words = (core, job.name, job.first, job.frames, s["source_stall"], s["sink_stall"], s["seed"])
-    words += (s["resets"], s["reset_gap"], s["patience"], s["drain"])
+    order = ("source_stall", "sink_stall", "seed", "resets", "reset_gap", "patience", "drain")
+    words = (core, job.name, job.first, job.frames, *(s[name] for name in order))
     return " ".join(map(str, words)) + "\n"
 
 
@@ -246,7 +246,7 @@ def _read(folder: Path, job: str, broken: str | None) -> Ran:
     except OSError:
         raise ToolError(f"the simulation left no result of run {job}") from None
     errors, cycles = (int(line.split()[1]) for line in lines[:2])
-    first = None
+    first: dict[str, Any] | None = None
     if len(lines) > 2:
         kind, output, frame, beat, cycle, want, found = lines[2].split()[1:]
         first = {"kind": KINDS[int(kind)], "output": int(output), "frame": int(frame)}

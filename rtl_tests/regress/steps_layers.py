@@ -85,7 +85,7 @@ def transposed(writer: Writer, args: Args) -> None:
     kernel = [max(k, s) for k, s in zip(kernel, strides, strict=True)]
     ins = writer.channels
     weights = writer.weight(args, ins, args["outs"], *kernel)
-    attributes = {"kernel_shape": kernel, "strides": strides}
+    attributes: dict[str, Any] = {"kernel_shape": kernel, "strides": strides}
     writer.net.put("ConvTranspose", weights, **attributes)
     _layer(writer, ins * math.prod(kernel), args["outs"])
     extents = zip(writer.shape[1:], strides, kernel, strict=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from onnx import helper
 
@@ -9,12 +11,24 @@ from gatesmith.rtl_tests.regress import steps_layers
 from gatesmith.rtl_tests.regress.recipe import Args
 from gatesmith.rtl_tests.regress.writer import Writer
 
-FUNCTIONS: dict[str, dict[str, float]] = {
+FUNCTIONS: dict[str, dict[str, Any]] = {
     "HardSigmoid": {"alpha": 0.25},
     "ThresholdedRelu": {"alpha": 0.5},
     "LeakyRelu": {"alpha": -0.5},
 }
-_PLAIN = ("Sigmoid", "Tanh", "Erf", "Softplus", "Abs", "Neg", "Relu", "Exp", "Sin", "Cos", "Atan")
+_PLAIN: tuple[str, ...] = (
+    "Sigmoid",
+    "Tanh",
+    "Erf",
+    "Softplus",
+    "Abs",
+    "Neg",
+    "Relu",
+    "Exp",
+    "Sin",
+    "Cos",
+    "Atan",
+)
 _PLAIN += ("HardSwish", "Softsign", "Elu", "Selu", "Celu", "Sign", "Floor", "Ceil", "Round")
 _PLAIN += ("Identity", "Square")
 FUNCTIONS |= {name: {} for name in _PLAIN}
@@ -157,7 +171,7 @@ def top(writer: Writer, args: Args) -> None:
     net, k = writer.net, min(args["k"], writer.size)
     names = [f"t{len(net.nodes)}_values", f"t{len(net.nodes)}"]
     wanted = [net.current, net.const([k], np.int64)]
-    flags = {"axis": -1, "largest": int(args["largest"]), "sorted": 1}
+    flags: dict[str, Any] = {"axis": -1, "largest": int(args["largest"]), "sorted": 1}
     net.nodes.append(helper.make_node("TopK", wanted, names, f"/TopK_{names[1]}", **flags))
     net.current = names[1]
     writer.shape = (k,)

@@ -82,7 +82,9 @@ class Writer:
 
     def per_channel(self, values: Any) -> NDArray[Any]:
         """One constant a channel, shaped so that it broadcasts."""
-        return np.reshape(values, (self.channels, *(1,) * (len(self.shape) - 1)))
+        shape = (self.channels, *(1,) * (len(self.shape) - 1))
+        shaped: NDArray[Any] = np.reshape(values, shape)
+        return shaped
 
     def weight(self, args: Args, *shape: int) -> str:
         """Quantized weights (outputs, inputs, ...) with the zeros that ``args`` ask for."""
@@ -111,7 +113,7 @@ class Writer:
         net, before = self.net, self.net.current
         name = net.const(codes, np.int8)
         zero = net.const(np.zeros(np.shape(scale)), np.int8)
-        axis = {"axis": 0} if np.ndim(scale) else {}
+        axis: dict[str, Any] = {"axis": 0} if np.ndim(scale) else {}
         net.raw("DequantizeLinear", [name, net.const(scale), zero], **axis)
         made, net.current = net.current, before
         return made
@@ -137,7 +139,12 @@ class Writer:
                 bits, signed = int(args["bits"]), int(args["signed"])
                 scale = self._grid(2.0 ** max(0, bits - 1 - signed)) * 2.0 ** args["coarse"]
                 narrow, zero = int(args["narrow"]) * signed, float(args["zero"])
-                more = {"signed": signed, "narrow": narrow, "zero": zero, "mode": args["mode"]}
+                more: dict[str, Any] = {
+                    "signed": signed,
+                    "narrow": narrow,
+                    "zero": zero,
+                    "mode": args["mode"],
+                }
                 self.net.quant(bits, scale, **more)
                 self.spread = min(self.spread, scale * 2.0 ** (bits - 1))
 
@@ -230,9 +237,9 @@ def _thinned(
             return np.zeros_like(codes)
         case "power":
             most = 2.0 ** max(0, int(bits) - 1)
-            return np.clip(
-                np.sign(codes) * 2.0 ** np.floor(np.log2(abs(codes) + 1)), -most, most - 1
-            )
+            powers: NDArray[Any] = np.sign(codes) * 2.0 ** np.floor(np.log2(abs(codes) + 1))
+            limited: NDArray[Any] = np.clip(powers, -most, most - 1)
+            return limited
         case "few":
             return rng.choice([-1.0, 0.0, 1.0, min(3.0, 2.0 ** (int(bits) - 1) - 1)], codes.shape)
         case _:
