@@ -219,6 +219,18 @@ def test_empty_operands_of_a_quantizer(operand: str, tmp_path: Path) -> None:
     assert (error.code, "has no elements" in error.what) == ("frontend.shape", True)
 
 
+@pytest.mark.parametrize("scale", [np.ones((2, 5), np.float32), np.ones((2, 4, 3), np.float32)])
+def test_scale_that_does_not_fit_its_weights(scale: Any, tmp_path: Path) -> None:
+    constants: dict[str, Any] = {"w": np.full((4, 3), 0.5, np.float32), "s": scale}
+    constants |= {"z": np.float32(0), "b": np.float32(3)}
+    quant = helper.make_node(
+        "Quant", ["w", "s", "z", "b"], ["q"], domain="qonnx.custom_op.general", signed=1, narrow=0
+    )
+    proto = model([quant, helper.make_node("MatMul", ["x", "q"], ["y"])], **constants)
+    error = refusal(proto, tmp_path)
+    assert (error.code, "does not fit" in error.what) == ("frontend.shape", True)
+
+
 # ---- words --------------------------------------------------------------------------------------
 
 

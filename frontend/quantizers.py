@@ -59,10 +59,14 @@ def quantized_constant(call: Call, op: Quantize, x: Constant) -> NDArray[np.int6
     """Codes of a constant, exact."""
     data = as_float(call.constant(0, "the data"))
     flat = np.atleast_1d(data)
-    codes = op.run(flat)
-    if codes.shape != flat.shape:
-        what = f"the scale or zero point of {call.node.op_type} is larger than the data"
+    try:
+        fits = np.broadcast_shapes(flat.shape, op.scale.shape, op.zero_point.shape) == flat.shape
+    except ValueError:
+        fits = False
+    if not fits:
+        what = f"the scale or zero point of {call.node.op_type} does not fit the data"
         raise call.error("shape", what, f"the data is {list(data.shape)}", "export again")
+    codes = op.run(flat)
     if x.kind == T.FLOAT:
         _note_doubt(call, op, flat, codes)
     return cast(NDArray[np.int64], codes.reshape(data.shape))

@@ -155,7 +155,7 @@ def test_header_of_peakrdl_says_the_same(registers: RegisterMap, tmp_path: Path)
 
 def cheader_std() -> Any:
     """C99, as PeakRDL calls it."""
-    from peakrdl_cheader.design_state import CStandard  # type: ignore[import-not-found]
+    from peakrdl_cheader.design_state import CStandard  # type: ignore[attr-defined]
 
     return CStandard.gnu99
 

@@ -20,7 +20,7 @@ from gatesmith.rtl_tests.qonnx_builder import Net
 
 
 def network(
-    seed: int, *, hidden: int = 6, scale: float = 0.5, steps: float = 2, fixed: bool = True
+    seed: int, *, hidden: int = 6, scale: float = 0.5, steps: int = 2, fixed: bool = True
 ) -> onnx.ModelProto:
     """Two layers; with ``fixed`` the weights of the first are the same for every seed."""
     net = Net((8,), 99 if fixed else seed)
