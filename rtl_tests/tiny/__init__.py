@@ -76,7 +76,6 @@ def description() -> dict[str, Any]:
             "kind": kind,
             "node": f"{name}_n",
             "origin": origin,
-            "registers": None,
             "interval": 4,
             "drivers": [driver],
             "sources": [taken],
@@ -93,6 +92,7 @@ def description() -> dict[str, Any]:
         "gatesmith": "test",
         "name": "tiny",
         "top": "tiny",
+        "registers": None,
         "inputs": [
             {
                 **outside,
