@@ -22,7 +22,7 @@ AREAS = (
     *("report", "synth"),
 )
 CODE = re.compile(rf"({'|'.join(AREAS)})\.[a-z0-9]+(-[a-z0-9]+)*")
-NO_CODES = {"bench.h", "bench.py", "build.json", "report.html", "report.json"}
+NO_CODES = {"data.npz", "bench.h", "bench.py", "build.json", "report.html", "report.json"}
 HELPERS = {
     "frontend/call.py": ("frontend", "error", 0, "frontend."),
     "rtl_tests/dataset.py": ("rtl_tests/dataset.py", "_refuse", 1, "verify.data-"),

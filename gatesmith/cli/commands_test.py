@@ -89,6 +89,7 @@ def test_verify_says_what_was_found(
     argv = ["verify", "out", "--data", "x.npz", "--frames", "9", "--stall", "--labels", "y.npy"]
     assert main(argv) == code
     options = {"frames": 9, "stall": True, "labels": Path("y.npy"), "rtl": True, "hls": False}
+    options |= {"gates": None, "routed": False}
     assert calls == [(Path("out"), Path("x.npz"), options)]
     text = capsys.readouterr().out
     assert all(line in text for line in lines), text

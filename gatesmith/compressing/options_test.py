@@ -17,8 +17,10 @@ from gatesmith.quantizing.settings import Settings as QuantizeSettings
 from gatesmith.task import Sources
 
 OF_ALL = {"data", "out", "input", "labels", "test", "test_labels", "checkpoint", "report", "json"}
-# A recipe says how fast the core is to be; what fits a device is asked of build itself.
+# A recipe says how fast the core is to be; what fits a device or stands around the core is asked
+# of build itself.
 OF_BUILD = OF_ALL | {"dump_ir", "latency_us", "device", "budget", "unroll", "input_lanes"}
+OF_BUILD |= {"registers", "reloadable"}
 
 
 @pytest.mark.parametrize(
