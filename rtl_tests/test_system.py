@@ -176,7 +176,7 @@ def refuse_python(bus: Any) -> None:
     """What the Python driver does not do."""
     gs = python_driver()
     place = driver_sim.folder() / "ip" / "drivers" / "core.json"
-    core = gs.Core(bus, place, patience=50)
+    core = gs.Core(bus, place, patience=1000)
     core.reset()
     about = json.loads(place.read_text())
     about["registers"]["content"] = "0" * 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -194,18 +195,14 @@ def test_wrong_core_is_caught_and_the_layer_named(
     assert stamps[0] <= found["cycle"] * 10_000 <= stamps[-1]  # 10 ns a cycle, in ps
 
 
-def test_core_that_is_right_but_slower_than_it_says_is_not_on_time(build: Path, data: Path) -> None:
+@pytest.mark.parametrize("what", ["interval", "latency"])
+def test_core_that_is_right_but_slower_than_it_says_is_not_on_time(
+    what: str, build: Path, data: Path
+) -> None:
     assert verify(build, data).on_time
-    mutate.substitute(
-        build / "rtl" / "tiny.sv",
-        "assign act_tready    = m_axis_tready;",
-        "assign act_tready    = m_axis_tready && !out_beat_q[0] || in_beat_q[0];",
-    )
-    mutate.substitute(
-        build / "rtl" / "tiny.sv",
-        "assign m_axis_tvalid = act_tvalid;",
-        "assign m_axis_tvalid = act_tvalid && (!out_beat_q[0] || in_beat_q[0]);",
-    )
+    told = json.loads((build / "build.json").read_text())
+    told[what] -= 1
+    (build / "build.json").write_text(json.dumps(told))
 
     verdict = verify(build, data)
 
