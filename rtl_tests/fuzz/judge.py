@@ -73,7 +73,7 @@ def judge(case: Case, folder: Path, watch: Watch, *, keep: bool = False) -> Judg
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
     here.mkdir()
-    before, back = _listing(folder), Path.cwd()
+    before, back = _listing(folder), (Path.cwd(), tempfile.tempdir)
     os.chdir(here)
     tempfile.tempdir = str(made)
     _forget_peak()
@@ -84,7 +84,8 @@ def judge(case: Case, folder: Path, watch: Watch, *, keep: bool = False) -> Judg
     except FailureError as failure:
         outcome, told = failure.args
     seconds, megabytes = time.process_time() - started, _peak() >> 20
-    os.chdir(back)
+    os.chdir(back[0])
+    tempfile.tempdir = back[1]  # the process may be that of other tests
     if outcome in {"built", "refused"} and megabytes << 20 > MOST_MEMORY:
         outcome, told = "memory", f"{megabytes} MB; {outcome}: {told}"
     if not keep:
