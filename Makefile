@@ -1,6 +1,6 @@
 # make demo       build the example network, prove it in simulation; needs Python >= 3.11, make, g++
 # make test       every test that takes seconds        make test-slow   the others
-# make regress    random networks through everything, MINUTES=3
+# make regress    random networks through everything, SLICE="--minutes 3"
 # make lint       ruff, mypy                           make clean       what builds and tests left
 #
 # Everything is installed into .venv, at the versions in constraints.txt.
@@ -10,7 +10,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 DIGITS := examples/digits
 BUILD  := build/digits
-MINUTES ?= 3
+SLICE   ?= --minutes 3
 SEED    ?= 1
 
 .DELETE_ON_ERROR:
@@ -54,7 +54,7 @@ test-slow: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n 2 -m slow $(PYTEST_ARGS)
 
 regress: $(VENV)/dev.stamp
-	$(BIN)/gatesmith regress --minutes $(MINUTES) --seed $(SEED) --failures build/regress \
+	$(BIN)/gatesmith regress $(SLICE) --seed $(SEED) --failures build/regress \
 	    --junit build/regress.xml --report build/regress.md
 
 lint: $(VENV)/dev.stamp
