@@ -131,6 +131,26 @@ def test_without_onnxruntime_the_onnx_package_evaluates(monkeypatch: pytest.Monk
     assert FloatRuntime(model_of([1, -1])).engine.startswith("onnx.reference 1.")
 
 
+def test_what_onnxruntime_refuses_the_onnx_package_evaluates() -> None:
+    """A window of a pool in ceil_mode that would begin in the padding: one output, says ONNX."""
+    pool: dict[str, Any] = {"kernel_shape": [2], "strides": [3], "pads": [1, 1], "ceil_mode": 1}
+    nodes = [
+        helper.make_node("MaxPool", ["x"], ["p"], **pool),
+        helper.make_node("MatMul", ["p", "w"], ["y"]),
+    ]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", [1, 1, 1]), ("y", None))
+    ]
+    kept = [numpy_helper.from_array(np.full((1, 1), 2, np.float32), "w")]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], kept)
+    opsets = [helper.make_opsetid("", 17)]
+
+    runtime = FloatRuntime(helper.make_model(graph, opset_imports=opsets, ir_version=8))
+
+    assert runtime.engine.startswith("onnx.reference 1.")
+
+
 def test_import_does_not_load_onnxruntime() -> None:
     program = "import sys, gatesmith.cpu_gpu_baselines.agreement as a; print(sorted(sys.modules))"
 
