@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Iterator, Mapping
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +14,7 @@ from gatesmith.build_folder import Built
 from gatesmith.codegen.ip.core import core_of
 from gatesmith.codegen.ip.quote import told
 from gatesmith.rtl_tests import ip_builds
+from gatesmith.rtl_tests.data_sheet import Page, functions, words
 from gatesmith.rtl_tests.tcl_stubs import PLATFORM_DESIGNER, QUARTUS, VIVADO, run_script, values
 from gatesmith.rtl_tests.vectors import Port, to_model
 
@@ -309,23 +307,6 @@ def test_no_file_knows_where_it_was_made(built: Built) -> None:
 # ---- data sheet ---------------------------------------------------------------------------------
 
 
-class Page(HTMLParser):
-    """Tags in use, and the text outside of tags."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: set[str] = set()
-        self.texts: list[str] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.tags.add(tag)
-        assert not [name for name, _ in attrs if name in ("src", "href") or name.startswith("on")]
-
-    def handle_data(self, data: str) -> None:
-        self.texts.append(data)
-
-
 def test_data_sheet_opens_offline_and_shows_names_as_text(built: Built) -> None:
     text = ip(built, "datasheet.html").read_text("utf-8")
     page = Page(text)
@@ -350,25 +331,9 @@ def test_picture_is_xml_with_the_figures(built: Built) -> None:
     assert f"{built.content['inputs'][0]['prefix']}_tdata" in texts
 
 
-def functions(built: Built) -> Mapping[str, Callable[[Any], Any]]:
-    """The Python of the data sheet, as a reader would use it."""
-    page = ip(built, "datasheet.md").read_text("utf-8")
-    space: dict[str, Any] = {"np": np}
-    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
-        exec(block, space)  # the page's own code is what is tested
-    return {name: found for name, found in space.items() if name.startswith(("to_", "from_"))}
-
-
-def words(port: Port, path: Path) -> Iterator[list[int]]:
-    """Frames of a file, each as its beats."""
-    size, data = port.tdata_bits // 8, path.read_bytes()
-    beats = [int.from_bytes(data[k : k + size], "big") for k in range(0, len(data), size)]
-    for k in range(0, len(beats), port.beats):
-        yield beats[k : k + port.beats]
-
-
 def test_python_of_the_data_sheet_converts_the_sample(built: Built) -> None:
-    convert, vectors = functions(built), built.folder / "vectors"
+    page = ip(built, "datasheet.md").read_text("utf-8")
+    convert, vectors = functions(page), built.folder / "vectors"
     sample = np.load(vectors / "sample.npz")
     for k, entry in enumerate(built.content["inputs"]):
         frames = list(words(Port.of(entry), vectors / f"input_{k}.bin"))
