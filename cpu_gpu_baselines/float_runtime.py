@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper
 
 from gatesmith.cpu_gpu_baselines.exact_integers import exact
+from gatesmith.cpu_gpu_baselines.pool_extents import told_by_the_kernel
 from gatesmith.cpu_gpu_baselines.standard_onnx import shapes, to_standard, varying
 from gatesmith.errors import UserError
 
@@ -63,8 +64,7 @@ class FloatRuntime:
         self._vary = varying(model)
         self.chunk = _chunk(self._standard)
         use = onnxruntime and importlib.util.find_spec("onnxruntime") is not None
-        taken = _onnxruntime(self._standard) if use else None
-        self.engine, self._run = taken or _reference(self._standard)
+        self.engine, self._run = _onnxruntime(self._standard) if use else _reference(self._standard)
         self.batched: bool | None = None
         self.frames = {value.name: _frame(value) for value in values}
         self.constants = {name: stored[name] for name in keep if name in stored}
@@ -131,21 +131,13 @@ def _chunk(standard: ModelProto) -> int:
     return int(max(1, min(4096, MEMORY // (4 * max(1, sum(int(size) for size in sizes))))))
 
 
-def _onnxruntime(model: ModelProto) -> tuple[str, _Run] | None:
-    """None where onnxruntime refuses what ONNX allows.
-
-    Its own inference of the extents of a pool with ceil_mode, say, is another.
-    """
+def _onnxruntime(model: ModelProto) -> tuple[str, _Run]:
     ort = importlib.import_module("onnxruntime")
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 3
-    data, providers = exact(model).SerializeToString(), ["CPUExecutionProvider"]
-    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    try:
-        session = ort.InferenceSession(data, options, providers=providers)
-    except (state.Fail, state.InvalidGraph, state.NotImplemented):
-        return None
+    data = told_by_the_kernel(exact(model)).SerializeToString()
+    session = ort.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in model.graph.output]
 
     def run(x: Mapping[str, NDArray[Any]]) -> Tensors:

@@ -131,24 +131,25 @@ def test_without_onnxruntime_the_onnx_package_evaluates(monkeypatch: pytest.Monk
     assert FloatRuntime(model_of([1, -1])).engine.startswith("onnx.reference 1.")
 
 
-def test_what_onnxruntime_refuses_the_onnx_package_evaluates() -> None:
-    """A window of a pool in ceil_mode that would begin in the padding: one output, says ONNX."""
-    pool: dict[str, Any] = {"kernel_shape": [2], "strides": [3], "pads": [1, 1], "ceil_mode": 1}
+@pytest.mark.parametrize(("kernel", "pads", "length"), [(2, 1, 1), (1, 0, 2)])
+def test_a_pool_has_the_extents_that_the_kernel_gives(kernel: int, pads: int, length: int) -> None:
+    """A window that would begin behind the values is none, whatever shape inference says."""
+    pool: dict[str, Any] = {"kernel_shape": [kernel], "strides": [3], "pads": [pads] * 2}
     nodes = [
-        helper.make_node("MaxPool", ["x"], ["p"], **pool),
+        helper.make_node("MaxPool", ["x"], ["p"], ceil_mode=1, **pool),
         helper.make_node("MatMul", ["p", "w"], ["y"]),
     ]
-    ends = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-        for name, shape in (("x", [1, 1, 1]), ("y", None))
-    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 1, length])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     kept = [numpy_helper.from_array(np.full((1, 1), 2, np.float32), "w")]
-    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], kept)
+    graph = helper.make_graph(nodes, "g", [x], [y], kept)
     opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
 
-    runtime = FloatRuntime(helper.make_model(graph, opset_imports=opsets, ir_version=8))
+    found = FloatRuntime(model, keep=["p"]).run({"x": np.full((1, 1, length), -1.5, np.float32)})
 
-    assert runtime.engine.startswith("onnx.reference 1.")
+    assert found["p"].tolist() == [[[-1.5]]]
+    assert found["y"].tolist() == [[[-3.0]]]
 
 
 def test_import_does_not_load_onnxruntime() -> None:
