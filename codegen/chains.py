@@ -276,6 +276,26 @@ def last_chain(bits: tuple[int, ...], plain: tuple[int, ...]) -> Chain | None:
     return None if best is None else best[1]
 
 
+def ending_chain(bits: Sequence[int], plain: Sequence[int], most: int) -> Chain | None:
+    """The chain that ends a sum, of no windows when there is nothing to add; None: not yet.
+
+    Args:
+        bits: Bits by weight.
+        plain: Of these, those that are not inverted.
+        most: Bits of a weight at most; of more no chain is looked for.
+    """
+    low = next((w for w, count in enumerate(bits) if count > 1), None)
+    if low is None:
+        return Chain(0, False, ())
+    left = tuple(bits[low:])
+    if max(left) > most:
+        return None
+    chain = last_chain(left, tuple(plain[low:]))
+    if chain is None and max(left) <= 2:
+        chain = last_chain(left, left)  # inverters
+    return chain and Chain(low, chain.carry, chain.windows)
+
+
 def _cover(bits: Sequence[int], plain: Sequence[int], carry: int) -> _Steps:
     """As :func:`_steps`, of windows that take every bit; the value is in LUTs."""
     steps: _Steps = {(0, carry): _Step(0.0)}

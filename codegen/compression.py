@@ -16,7 +16,7 @@ from itertools import product
 from typing import TypeAlias
 
 from gatesmith.codegen.bit_heap import ONE, Bit, BitHeap
-from gatesmith.codegen.chains import Chain, best_chain, capped, last_chain
+from gatesmith.codegen.chains import Chain, best_chain, capped, ending_chain
 from gatesmith.codegen.wiring import Wiring
 
 ACCEPT = (1.4, 1.2, 1.0)
@@ -30,6 +30,9 @@ PRICES = (1.6, 1.4, 1.2, 1.0, 0.8, 0.6, 0.4, 0.2, 0.0, -1.0)
 
 FLIP_FLOP = 0.1
 """Price of a flip-flop, in LUTs."""
+
+MOST_AT_LAST = 7
+"""Bits of a weight at most, where the chain that ends a sum is looked for."""
 
 STAGE = 0.05
 """Price of a stage of chains, in LUTs."""
@@ -210,17 +213,7 @@ class _Planning:
                 self.plain[weight] += arrival.plain[weight]
 
     def _last(self) -> Chain | None:
-        """The chain that ends the sum; one of no windows when there is nothing to add."""
-        low = next((w for w, count in enumerate(self.bits) if count > 1), None)
-        if low is None:
-            return Chain(0, False, ())
-        bits = tuple(self.bits[low:])
-        if max(bits) > 7:
-            return None
-        chain = last_chain(bits, tuple(self.plain[low:]))
-        if chain is None and max(bits) <= 2:
-            chain = last_chain(bits, bits)  # inverters
-        return chain and Chain(low, chain.carry, chain.windows)
+        return ending_chain(self.bits, self.plain, MOST_AT_LAST)
 
     def _chains(self, accept: float, held: Sequence[int]) -> list[tuple[Chain, int]]:
         """Chains of a stage; takes their bits away."""

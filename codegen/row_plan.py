@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from gatesmith.codegen.chains import Chain, Window, last_chain, wire_counts
+from gatesmith.codegen.chains import Chain, Window, ending_chain, wire_counts
 from gatesmith.codegen.compression import Arrival, Plan
 
 PRICES = (1.5, 1.3, 1.0, 0.7, 0.4, 0.0, -1.0)
@@ -20,6 +20,10 @@ PRICES = (1.5, 1.3, 1.0, 0.7, 0.4, 0.0, -1.0)
 
 SWITCH = (6, 10)
 """Height of a heap up to which its stages go on to chains of one bit a LUT; tried in turn."""
+
+MOST_AT_LAST = 6
+"""Bits of a weight at most, where the chain that ends a sum is looked for. In compression.py it is one
+more: the carry of the chain can take a seventh of the lowest weight."""
 
 STAGE = 1.0
 """Price of a stage, in LUTs."""
@@ -82,16 +86,7 @@ class _Planning:
                 self.plain[weight] += arrival.plain[weight]
 
     def _last(self) -> Chain | None:
-        low = next((w for w, count in enumerate(self.bits) if count > 1), None)
-        if low is None:
-            return Chain(0, False, ())
-        bits = tuple(self.bits[low:])
-        if max(bits) > 6:
-            return None
-        chain = last_chain(bits, tuple(self.plain[low:]))
-        if chain is None and max(bits) <= 2:
-            chain = last_chain(bits, bits)  # inverters
-        return chain and Chain(low, chain.carry, chain.windows)
+        return ending_chain(self.bits, self.plain, MOST_AT_LAST)
 
     def _stage(self, accept: float) -> list[Chain]:
         found: list[Chain] = []

@@ -11,7 +11,8 @@ from gatesmith.codegen.dense import DenseStage
 from gatesmith.codegen.hashed_rom import HashedRom
 from gatesmith.codegen.hls.kernel import Constant, Kernel, Rom, bound_bits, kernel
 from gatesmith.codegen.huffman_rom import HuffmanRom
-from gatesmith.codegen.terms import Terms
+from gatesmith.codegen.terms import Terms, kind_of
+from gatesmith.codegen.vector_stage import VectorStage
 from gatesmith.ir import BIPOLAR, Ints, IntType
 
 KINDS = {
@@ -47,6 +48,22 @@ def sum_constants(terms: Terms, x: IntType, y: IntType, weights: Ints) -> dict[s
         "ACC": y.bits + (not y.signed),
         "REACH": min(64, bound_bits(reach)),
     }
+
+
+def whole_rows(stage: VectorStage) -> tuple[dict[str, Constant], Rom]:
+    """Constants and weights of dense_unrolled.h: a row for each output."""
+    x, weights = stage.x.elem, stage.op.weights.data
+    terms = Terms(x, stage.op.weight_type, stage.sum_type, kind_of(x, stage.op.weight_type))
+    constants = {
+        "X_W": stage.x.width,
+        "Y_W": stage.sink.width,
+        "PE": stage.pe,
+        "SIMD": stage.simd,
+        "VECTORS": stage.x.vectors,
+        **sum_constants(terms, x, stage.sum_type, weights),
+    }
+    codes = terms.rom_type.encode(weights)
+    return constants, Rom.packed("weights", codes, terms.rom_type.bits, "a row for each output")
 
 
 def dense_constants(stage: DenseStage) -> dict[str, Constant]:

@@ -7,28 +7,17 @@ from dataclasses import replace
 import numpy as np
 
 from gatesmith.codegen.dense_numbers import DenseNumbersStage
-from gatesmith.codegen.hls.dense import sum_constants
+from gatesmith.codegen.hls.dense import whole_rows
 from gatesmith.codegen.hls.kernel import Kernel, Rom, kernel
 from gatesmith.codegen.hls.requantize import MOST_SHIFT
 from gatesmith.codegen.requantize import RequantizeStage
-from gatesmith.codegen.terms import Terms, kind_of
 
 
 @kernel(DenseNumbersStage)
 def dense_numbers(stage: DenseNumbersStage) -> Kernel:
     """A row of weights for each output, and what is added to each sum before the shift."""
-    op, x, y = stage.op, stage.x.elem, stage.sum_type
-    terms = Terms(x, op.weight_type, y, kind_of(x, op.weight_type))
-    codes = terms.rom_type.encode(op.weights.data)
-    constants = {
-        "X_W": stage.x.width,
-        "Y_W": stage.sink.width,
-        "PE": stage.pe,
-        "SIMD": stage.simd,
-        "VECTORS": stage.x.vectors,
-        **sum_constants(terms, x, y, op.weights.data),
-    }
-    rom = Rom.packed("weights", codes, terms.rom_type.bits, "a row for each output")
+    x, y = stage.x.elem, stage.sum_type
+    constants, rom = whole_rows(stage)
     elems = {"X": x, "Y": stage.sink.elem}
     if stage.then is None:
         return Kernel("dense_unrolled.h", "dense_unrolled", elems, constants, (rom,))

@@ -7,9 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from gatesmith.codegen.dense_unrolled import DenseUnrolledStage
-from gatesmith.codegen.hls.dense import sum_constants
+from gatesmith.codegen.hls.dense import whole_rows
 from gatesmith.codegen.hls.kernel import Constant, Kernel, Rom, kernel
-from gatesmith.codegen.terms import Terms, kind_of
 from gatesmith.codegen.threshold import ThresholdStage
 from gatesmith.ops.threshold import Threshold
 
@@ -17,19 +16,8 @@ from gatesmith.ops.threshold import Threshold
 @kernel(DenseUnrolledStage)
 def dense_unrolled(stage: DenseUnrolledStage) -> Kernel:
     """A row of weights for each output; as constants they become adders."""
-    op, x, y = stage.op, stage.x.elem, stage.sum_type
-    terms = Terms(x, op.weight_type, y, kind_of(x, op.weight_type))
-    codes = terms.rom_type.encode(op.weights.data)
-    constants = {
-        "X_W": stage.x.width,
-        "Y_W": stage.sink.width,
-        "PE": stage.pe,
-        "SIMD": stage.simd,
-        "VECTORS": stage.x.vectors,
-        **sum_constants(terms, x, y, op.weights.data),
-    }
-    rom = Rom.packed("weights", codes, terms.rom_type.bits, "a row for each output")
-    elems = {"X": x, "Y": stage.sink.elem}
+    constants, rom = whole_rows(stage)
+    elems = {"X": stage.x.elem, "Y": stage.sink.elem}
     if stage.threshold is None:
         return Kernel("dense_unrolled.h", "dense_unrolled", elems, constants, (rom,))
     return _with_threshold(stage, stage.threshold, constants, rom)
