@@ -22,7 +22,7 @@ SWITCH = (6, 10)
 """Height of a heap up to which its stages go on to chains of one bit a LUT; tried in turn."""
 
 MOST_AT_LAST = 6
-"""Bits of a weight at most, where the chain that ends a sum is looked for. In compression.py it is one
+"""Bits of a weight at most, where the chain that ends a sum is looked for. In compression.py one
 more: the carry of the chain can take a seventh of the lowest weight."""
 
 STAGE = 1.0
