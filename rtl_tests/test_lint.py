@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,12 @@ def test_many_folds_are_clean(tmp_path: Path) -> None:
     stages = [case.stage for case in test_dense_many.CASES]
     write(tmp_path, dict(top.files(stages)) | {"tb.sv": bench.wrapper(stages)})
     expect_clean(tmp_path, "tb")
+
+
+def test_no_assertion_is_judged_at_the_first_edge() -> None:
+    """rst is a register, random until then: an assertion that it disables looks an edge later."""
+    folder = resources.files("gatesmith.templates.sv")
+    texts = {file.name: file.read_text("utf-8") for file in folder.iterdir() if file.is_file()}
+    asserting = [name for name, text in texts.items() if "assert property" in text]
+    assert len(asserting) > 10
+    assert [name for name in asserting if "|->" in texts[name]] == []
