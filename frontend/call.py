@@ -30,6 +30,7 @@ from gatesmith.ir import Array, Node, Op, Real
 from gatesmith.ops.const import Const
 from gatesmith.ops.reshape import Reshape
 from gatesmith.ops.transpose import Transpose
+from gatesmith.plain_text import counted
 
 
 @dataclass(slots=True)
@@ -246,7 +247,7 @@ class Call:
             return
         raise self.error(
             "too-large",
-            f"{self.node.op_type} makes {prod(shape)} elements a frame: {list(shape)}",
+            f"{self.node.op_type} makes {counted(prod(shape))} elements a frame: {list(shape)}",
             f"at most {MOST_ELEMENTS} on {MOST_AXES} axes are taken: a picture of 2048 x 2048",
             "check the extents, pads, repeats and scales here and before this node",
             "or cut the input into tiles",

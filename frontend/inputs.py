@@ -21,6 +21,7 @@ from gatesmith.frontend.values import (
 from gatesmith.ir import Array, Elem, IntType, Node, Real, TensorType
 from gatesmith.ops.dequantize import Dequantize
 from gatesmith.ops.input import Input
+from gatesmith.plain_text import counted
 
 WIDEST = 32
 
@@ -41,7 +42,7 @@ def make_input(
     if len(full) > MOST_AXES or prod(frame) > MOST_ELEMENTS:
         raise UserError(
             "frontend.too-large",
-            f"input {value.name!r} has {prod(frame)} elements a frame, on {len(full)} axes",
+            f"input {value.name!r}: {counted(prod(frame))} elements a frame, on {len(full)} axes",
             where=f"{file}, input {value.name}",
             why=f"at most {MOST_ELEMENTS} elements on {MOST_AXES} axes are taken",
             fix=("check the declared shape", "or cut the input into tiles"),

@@ -26,3 +26,12 @@ def told_lines(text: str) -> str:
     'a\nb\\x1b[0m'
     """
     return "\n".join(map(told, text.split("\n")))
+
+
+def counted(number: int) -> str:
+    """A number that came out of a file, in a message: no text of thousands of digits.
+
+    >>> counted(4_194_304), counted(3 * 2**200)
+    ('4194304', 'more than 2^201')
+    """
+    return str(number) if number < 1 << 64 else f"more than 2^{number.bit_length() - 1}"

@@ -118,6 +118,14 @@ def test_rounding_before_a_quantizer_is_part_of_it(rounding: str, tmp_path: Path
     assert [type(node.op).__name__ for node in graph] == ["Input", "Dense", "Threshold"]
 
 
+def test_factors_beyond_any_integer_before_a_rounding(tmp_path: Path) -> None:
+    net = Net((3,))
+    net.put("MatMul", net.codes(5, 3, 2)).put("Mul", [2.0**100, -(2.0**-20)])
+    graph = exact(Network(net.put("Floor").put("Clip", -3.0, 2.0).model(), "i5:1"), tmp_path)
+
+    assert [type(node.op).__name__ for node in graph] == ["Input", "Dense", "Threshold"]
+
+
 @pytest.mark.parametrize(
     ("after", "code"),
     [

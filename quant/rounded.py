@@ -93,8 +93,10 @@ def _dyadic(ctx: Context, node: Node, form: Form, kind: str, codes: IntType) -> 
     if shift > MAX_SHIFT or any(d & (d - 1) for d in denominators):
         return None
     up = (1 << shift) - 1 if kind == "ceil" else 0
-    mul, add = (_array([int(pair[i] * (1 << shift)) for pair in pairs]) for i in (0, 1))
-    add = Array(add.data + up)
+    muls, adds = ([int(pair[i] * (1 << shift)) for pair in pairs] for i in (0, 1))
+    if max(abs(value) for value in muls + adds).bit_length() >= MAX_PRODUCT:
+        return None  # damaged weights: beyond any machine integer
+    mul, add = _array(muls), _array([value + up for value in adds])
     op = Requantize(mul, add, shift, codes, even=kind == "round" and shift > 0)
     if op.product(base.type.int_elem).bits > MAX_PRODUCT:
         return None
