@@ -26,6 +26,8 @@ class Bounded:
         roundings: Operations since the last settled tensors.
         grid: Power of two of which every operand so far is exactly a multiple, if there is one;
             then ``carried`` is 0.
+
+    Where a bound is NaN (of infinity times 0, say), nothing is known: it becomes infinite.
     """
 
     value: Reals
@@ -33,6 +35,12 @@ class Bounded:
     size: Reals
     roundings: int = 0
     grid: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("carried", "size"):
+            bound: Reals = getattr(self, name)
+            if np.isnan(bound).any():
+                object.__setattr__(self, name, np.where(np.isnan(bound), np.inf, bound))
 
     @property
     def error(self) -> Reals:

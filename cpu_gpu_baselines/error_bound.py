@@ -145,6 +145,13 @@ def quantizer_error(op: Op, x: Bounded) -> Reals:
 
 def step(node: Node, args: Sequence[Bounded], constant: bool = False) -> Bounded:
     """Bound at a node from bounds at its arguments; ``constant``: without a batch axis."""
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinite bounds: see Bounded
+        bound = _unsettled(node, args, constant)
+    return bound if node.tensor is None else bound.settled()
+
+
+def _unsettled(node: Node, args: Sequence[Bounded], constant: bool) -> Bounded:
+    bound: Bounded
     match node.op:
         case Add() | Sub():
             bound = _add(node.op, *args)
@@ -179,7 +186,7 @@ def step(node: Node, args: Sequence[Bounded], constant: bool = False) -> Bounded
         case _:
             kind = type(node.op).__name__
             raise TypeError(f"no error bound for {kind}: add one in error_bound.py")
-    return bound if node.tensor is None else bound.settled()
+    return bound
 
 
 def _grids(a: Bounded, b: Bounded) -> tuple[float, float] | None:
@@ -211,11 +218,9 @@ def _mul(a: Bounded, b: Bounded) -> Bounded:
 def _div(a: Bounded, b: Bounded) -> Bounded:
     b = b.settled()
     value = a.value / b.value
-    with np.errstate(divide="ignore", invalid="ignore"):
-        least = np.maximum(np.abs(b.value) - b.carried, 0.0)
-        carried = (a.carried + np.abs(value) * b.carried) / least
-        size = a.size / least
-    carried = np.where(np.isnan(carried), np.inf, carried)
+    least = np.maximum(np.abs(b.value) - b.carried, 0.0)
+    carried = (a.carried + np.abs(value) * b.carried) / least
+    size = a.size / least
     return Bounded(value, carried, size, a.roundings + 2)
 
 

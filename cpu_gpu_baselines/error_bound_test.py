@@ -173,6 +173,14 @@ def test_division_by_what_may_be_zero_has_no_bound() -> None:
     assert apply(Div(), exactly([[1.0]]), tiny).error == np.inf
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("op", [Mul(), MatMul()])
+def test_what_is_not_known_times_zero_is_not_known(op: Op) -> None:
+    unknown = Bounded(np.ones((1, 1)), np.full((1, 1), np.inf), np.full((1, 1), np.inf))
+
+    assert apply(op, unknown, exactly([[0.0]])).error == np.inf
+
+
 def test_quantizer_adds_its_own_rounding() -> None:
     op = Quantize(Array(0.1), Array(3.0), IntType(-8, 7))
 

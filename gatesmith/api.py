@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatesmith.build_folder import Built, prepare, write
@@ -13,6 +12,7 @@ from gatesmith.fold_target import Wanted, names_of, wishes_of
 from gatesmith.frontend.input_spec import InputSpec
 from gatesmith.original import OriginalModel
 from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
+from gatesmith.place import Place, path_of
 from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.with_exit import Exit
 from gatesmith.reload_wishes import reload_wishes
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 def build(
-    model: Path,
-    out: Path,
+    model: Place,
+    out: Place,
     *,
     cycles: int | None = None,
     fps: float | None = None,
@@ -48,7 +48,7 @@ def build(
     exit_at: str | None = None,
     registers: bool = False,
     reloadable: str | Sequence[str] = (),
-    report: Path | None = None,
+    report: Place | None = None,
     dump_ir: tuple[str, ...] = (),
     progress: Progress = quiet,
 ) -> Built:
@@ -80,6 +80,7 @@ def build(
 
     Errors: those of every stage, and ``build.*``.
     """
+    model, out, report = path_of(model), path_of(out), path_of(report)
     wishes, unrolled = wishes_of(fold), names_of(unroll)
     wanted = Wanted(
         cycles=cycles,
@@ -129,12 +130,12 @@ def build(
 
 
 def explore(
-    model: Path,
+    model: Place,
     *,
     unroll: str | Sequence[str] = (),
     fold: Mapping[str, tuple[int, int] | str | Wish] | None = None,
     input_spec: str | None = None,
-    report: Path | None = None,
+    report: Place | None = None,
     progress: Progress = quiet,
 ) -> dict[str, Any]:
     """The trade-off curve of a model: what the cheapest design takes at each interval.
@@ -147,10 +148,10 @@ def explore(
     from gatesmith.exploring import explore as run
 
     wanted = Wanted(unroll=names_of(unroll), fold=wishes_of(fold))
-    return run(model, wanted, input_spec, report, progress)
+    return run(path_of(model), wanted, input_spec, path_of(report), progress)
 
 
-def reload(folder: Path, model: Path, out: Path, *, progress: Progress = quiet) -> Reloaded:
+def reload(folder: Place, model: Place, out: Place, *, progress: Progress = quiet) -> Reloaded:
     """The image that turns the core of a build into another network of the same structure.
 
     Args:
@@ -163,23 +164,23 @@ def reload(folder: Path, model: Path, out: Path, *, progress: Progress = quiet) 
     """
     from gatesmith.reloading.run import reload as run
 
-    return run(folder, model, out, progress)
+    return run(path_of(folder), path_of(model), path_of(out), progress)
 
 
-def inspect(model: Path, input_spec: str | None = None) -> dict[str, Any]:
+def inspect(model: Place, input_spec: str | None = None) -> dict[str, Any]:
     """The integer layers of a model; the real ones, with the problems, when it has none."""
     from gatesmith.inspecting import inspect as run
 
-    return run(model, input_spec)
+    return run(path_of(model), input_spec)
 
 
 def verify(
-    directory: Path,
-    data: Path,
+    directory: Place,
+    data: Place,
     *,
     frames: int | None = None,
     stall: bool = False,
-    labels: Path | None = None,
+    labels: Place | None = None,
     seed: int = 1,
     rtl: bool = True,
     hls: bool = False,
@@ -192,12 +193,13 @@ def verify(
     The verdict's ``unexplained`` counts the codes that differ from the float32 original by more
     than its rounding accounts for. Arguments and errors as in gatesmith/rtl_tests/verify.py.
     """
+    directory = path_of(directory)
     return run_verify(
         directory,
-        data,
+        path_of(data),
         frames=frames,
         stall=stall,
-        labels=labels,
+        labels=path_of(labels),
         seed=seed,
         rtl=rtl,
         hls=hls,
@@ -209,7 +211,7 @@ def verify(
 
 
 def quantize(
-    model: Path, data: str | Path, out: Path, *, progress: Progress = quiet, **options: Any
+    model: Place, data: Place, out: Place, *, progress: Progress = quiet, **options: Any
 ) -> Quantized:
     """Quantize a float network and write it to ``out``, whole or not at all.
 
@@ -225,11 +227,11 @@ def quantize(
     from gatesmith.quantizing.run import quantize as run
     from gatesmith.quantizing.settings import Settings
 
-    return run(model, str(data), out, Settings(**options), progress)
+    return run(path_of(model), str(data), path_of(out), Settings(**options), progress)
 
 
 def prune(
-    model: Path, data: str | Path | None, out: Path, *, progress: Progress = quiet, **options: Any
+    model: Place, data: Place | None, out: Place, *, progress: Progress = quiet, **options: Any
 ) -> Pruned:
     """Prune a float network and write it to ``out``, whole or not at all.
 
@@ -245,13 +247,14 @@ def prune(
     from gatesmith.pruning.run import prune as run
     from gatesmith.pruning.settings import Settings
 
-    return run(model, None if data is None else str(data), out, Settings(**options), progress)
+    given = None if data is None else str(data)
+    return run(path_of(model), given, path_of(out), Settings(**options), progress)
 
 
 def compress(
-    recipe: Path,
+    recipe: Place,
     *,
-    out: Path | None = None,
+    out: Place | None = None,
     axis: str | None = None,
     progress: Progress = quiet,
 ) -> Compressed:
@@ -267,10 +270,10 @@ def compress(
     """
     from gatesmith.compressing.run import compress as run
 
-    return run(recipe, out, axis, progress)
+    return run(path_of(recipe), path_of(out), axis, progress)
 
 
-def hls4ml(model: Path, out: Path, *, progress: Progress = quiet, **options: Any) -> Bridged:
+def hls4ml(model: Place, out: Place, *, progress: Progress = quiet, **options: Any) -> Bridged:
     """Write hls4ml's project of a quantized network and compare its C simulation with ours.
 
     Args:
@@ -284,17 +287,17 @@ def hls4ml(model: Path, out: Path, *, progress: Progress = quiet, **options: Any
     from gatesmith.hls4ml_bridge.run import bridge
     from gatesmith.hls4ml_bridge.settings import Settings
 
-    return bridge(model, out, Settings(**options), progress)
+    return bridge(path_of(model), path_of(out), Settings(**options), progress)
 
 
 def bench(
-    place: Path,
-    data: Path,
+    place: Place,
+    data: Place,
     *,
-    out: Path | None = None,
-    keep: Path | None = None,
-    csv: Path | None = None,
-    plot: Path | None = None,
+    out: Place | None = None,
+    keep: Place | None = None,
+    csv: Place | None = None,
+    plot: Place | None = None,
     progress: Progress = quiet,
     **options: Any,
 ) -> Benched:
@@ -318,14 +321,14 @@ def bench(
 
     settings = Settings(**options)
     settings.check()
-    files = Files(out, keep, csv, plot)
+    files = Files(path_of(out), path_of(keep), path_of(csv), path_of(plot))
     files.check()
-    found = run(place, data, settings, progress)
+    found = run(path_of(place), path_of(data), settings, progress)
     files.write(found)
     return found
 
 
-def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:
+def synth(folder: Place, device: str, *, progress: Progress = quiet, **options: Any) -> Synthesised:
     """Synthesise a build with Yosys, place it with nextpnr; the report goes to FOLDER/synth.
 
     Args:
@@ -339,4 +342,4 @@ def synth(folder: Path, device: str, *, progress: Progress = quiet, **options: A
     from gatesmith.synthesis.run import synth as run
     from gatesmith.synthesis.settings import Settings
 
-    return run(folder, device, Settings(**options), progress)
+    return run(path_of(folder), device, Settings(**options), progress)

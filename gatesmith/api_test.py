@@ -168,3 +168,13 @@ def test_a_clock_that_is_none_is_refused(tmp_path: Path, clock: float) -> None:
         gatesmith.build(DIGITS, tmp_path / "b", fps=1000, clock_mhz=clock, input_spec=INPUT)
     assert refused.value.code == "cli.bad-value"
     assert not (tmp_path / "b").exists()
+
+
+def test_places_may_be_texts(tmp_path: Path) -> None:
+    place = str(tmp_path / "b")
+    built = gatesmith.build(str(DIGITS), place, cycles=300, input_spec=INPUT)
+
+    assert built.folder == Path(place)
+    assert gatesmith.inspect(str(DIGITS))["model"] == gatesmith.inspect(DIGITS)["model"]
+    with pytest.raises(UserError, match="npz"):
+        gatesmith.verify(place, f"{place}.npz")

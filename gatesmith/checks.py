@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gatesmith.api import build, verify
 from gatesmith.original import OriginalModel
 from gatesmith.pipeline import Progress, quiet
+from gatesmith.place import Place, path_of
 
 if TYPE_CHECKING:
     from gatesmith.rtl_tests.formal.run import Proved
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gatesmith.rtl_tests.regress.worker import Tools
 
 
-def mutate(folder: Path, *, progress: Progress = quiet, **options: Any) -> Mutated:
+def mutate(folder: Place, *, progress: Progress = quiet, **options: Any) -> Mutated:
     """Change the RTL of a build in many small ways, and count those that its bench notices.
 
     Args:
@@ -29,15 +29,15 @@ def mutate(folder: Path, *, progress: Progress = quiet, **options: Any) -> Mutat
     """
     from gatesmith.rtl_tests.mutation.run import mutate as run
 
-    return run(folder, progress, **options)
+    return run(path_of(folder), progress, **options)
 
 
 def prove(
-    folder: Path | None = None,
+    folder: Place | None = None,
     *,
     only: str | None = None,
     timeout: float = 120.0,
-    traces: Path | None = None,
+    traces: Place | None = None,
     progress: Progress = quiet,
 ) -> Proved:
     """Prove the stream blocks: those that are shipped, or those of a build.
@@ -55,6 +55,7 @@ def prove(
     from gatesmith.rtl_tests.formal import blocks, built
     from gatesmith.rtl_tests.formal.run import prove as run
 
+    folder, traces = path_of(folder), path_of(traces)
     if folder is None:
         return run(blocks.shipped(), progress, only=only, timeout=timeout, traces=traces)
     found, skipped = built.blocks(design_of(folder), folder)
@@ -69,9 +70,9 @@ def regress(
     jobs: int | None = None,
     hls: bool = True,
     strict: bool = False,
-    failures: Path = Path("regress"),
-    junit: Path | None = None,
-    report: Path | None = None,
+    failures: Place = "regress",
+    junit: Place | None = None,
+    report: Place | None = None,
     progress: Progress = quiet,
 ) -> Regressed:
     """Random networks through reference, RTL and HLS; what fails is made smaller and saved.
@@ -95,7 +96,10 @@ def regress(
     from gatesmith.rtl_tests.regress.run import Settings
     from gatesmith.rtl_tests.regress.run import regress as run
 
-    settings = Settings(networks=networks, minutes=minutes, seed=seed, jobs=jobs, failures=failures)
+    junit, report = path_of(junit), path_of(report)
+    settings = Settings(
+        networks=networks, minutes=minutes, seed=seed, jobs=jobs, failures=path_of(failures)
+    )
     if report is not None:
         check_report(report)
     found = run(settings, _regress_tools(hls, strict), progress)
@@ -106,11 +110,11 @@ def regress(
     return found
 
 
-def replay(bundle: Path, *, hls: bool = True, strict: bool = False) -> Outcome:
+def replay(bundle: Place, *, hls: bool = True, strict: bool = False) -> Outcome:
     """Run a failure that :func:`regress` saved again. Errors: ``regress.no-bundle``."""
     from gatesmith.rtl_tests.regress.bundle import replay as run
 
-    return run(bundle, _regress_tools(hls, strict))
+    return run(path_of(bundle), _regress_tools(hls, strict))
 
 
 def _regress_tools(hls: bool, strict: bool) -> Tools:

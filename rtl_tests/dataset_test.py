@@ -8,10 +8,10 @@ import pytest
 
 from gatesmith.errors import UserError
 from gatesmith.ir import Array, Ints, IntType, Reals
+from gatesmith.ir.npz import save_arrays
 from gatesmith.ops.quantize import Quantize
 from gatesmith.rtl_tests import dataset
 from gatesmith.rtl_tests.dataset import Dataset, HostQuantizer
-from gatesmith.rtl_tests.vectors import save_arrays
 
 PIXELS: dict[str, Any] = {
     "name": "image",

@@ -77,7 +77,7 @@ def netlist(folder: Path, name: str, *, routed: bool = False) -> Netlist:
     Errors: ``synth.*``, ``verify.no-cells``, ``verify.not-routed``.
     """
     build = read(folder)
-    target = None if name == GENERIC else device(name)
+    target = None if name == GENERIC else device(name, "--gates", (GENERIC,))
     if routed and (target is None or target.family != "ecp5"):
         raise UserError(
             "verify.not-routed",

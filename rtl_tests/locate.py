@@ -22,8 +22,9 @@ import numpy as np
 
 from gatesmith.ir import Graph, Ints
 from gatesmith.ir.execute import execute
+from gatesmith.ir.npz import save_arrays
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
-from gatesmith.rtl_tests.vectors import Port, save_arrays
+from gatesmith.rtl_tests.vectors import Port
 from gatesmith.templates.tb import shards
 
 WINDOW_CYCLES = 5000

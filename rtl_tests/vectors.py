@@ -10,7 +10,6 @@ while the model may have them first.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from gatesmith.ir import Graph, Ints, IntType
 from gatesmith.ir.execute import execute
+from gatesmith.ir.npz import save_arrays
 
 Bytes = NDArray[np.uint8]
 AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
@@ -190,13 +190,3 @@ def _in_chunks(reference: Reference, inputs: Sequence[Ints]) -> list[Ints]:
         for at in range(0, len(inputs[0]), reference.chunk)
     ]
     return [np.concatenate(same) for same in zip(*parts, strict=True)]
-
-
-def save_arrays(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """A .npz file; unlike numpy.savez under any names ("file"), and the same bytes every time."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as whole:
-        for name, array in arrays.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")
-            entry.compress_type = zipfile.ZIP_DEFLATED
-            with whole.open(entry, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)

@@ -18,6 +18,7 @@ import numpy as np
 from gatesmith.errors import UserError
 from gatesmith.ir.array import Array
 from gatesmith.ir.graph import Graph, Node
+from gatesmith.ir.npz import save_arrays
 from gatesmith.ir.types import Affine, IntType, Real, TensorType
 
 FORMAT = 1
@@ -46,8 +47,7 @@ def save(graph: Graph, stem: Path) -> None:
     outputs = [index[output] for output in graph.outputs]
     content = {"format": FORMAT, "name": graph.name, "outputs": outputs, "nodes": nodes}
     stem.with_suffix(".json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    data: dict[str, Any] = {key: array.data for key, array in arrays.items()}
-    np.savez_compressed(stem.with_suffix(".npz"), **data)
+    save_arrays(stem.with_suffix(".npz"), {key: array.data for key, array in arrays.items()})
 
 
 def load(stem: Path) -> Graph:

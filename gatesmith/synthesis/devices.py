@@ -10,7 +10,7 @@ and how many of its LUTs one of the estimate's 6-input LUTs takes), ``place`` (n
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -82,15 +82,23 @@ def devices() -> dict[str, Device]:
     return dict(sorted(found.items()))
 
 
-def device(name: str) -> Device:
-    """The device of that name. Errors: ``synth.unknown-device``."""
+def device(name: str, option: str = "--device", others: Sequence[str] = ()) -> Device:
+    """The device of that name.
+
+    Args:
+        name: As in the files.
+        option: By which it was asked for, for the message.
+        others: What else may stand there.
+
+    Errors: ``synth.unknown-device``.
+    """
     known = devices()
     if name not in known:
         raise UserError(
             "synth.unknown-device",
             "there is no such device",
-            where=f"--device {name}",
-            why=f"known are {', '.join(known)}",
+            where=f"{option} {name}",
+            why=f"known are {', '.join([*others, *known])}",
             fix=("take one of these", "a device is a few lines in gatesmith/synthesis/devices"),
         )
     return known[name]

@@ -21,12 +21,12 @@ import onnx
 from gatesmith import __version__
 from gatesmith.errors import UserError
 from gatesmith.ir import Ints
+from gatesmith.ir.npz import save_arrays
 from gatesmith.rtl_tests.regress.case import Case, Crashed, Refused, build_case, write_model
 from gatesmith.rtl_tests.regress.case import arguments as build_arguments
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import Recipe
 from gatesmith.rtl_tests.regress.worker import Tools, judge
-from gatesmith.rtl_tests.vectors import save_arrays
 from gatesmith.templates.tb import toolchain
 
 FORMAT = 1
