@@ -43,7 +43,7 @@ DESIGNS: Mapping[str, dict[str, Any]] = {
         "about": "4-bit ResNet: forks, joins, FIFOs, and one layer with its weights as wires",
         "model": "examples/exported/residual.onnx",
         "build": {"cycles": 4000, "unroll": ["blocks_blocks_1_shortcut_shortcut_0_Conv"]},
-        "frames": 8,
+        "frames": 32,
     },
 }
 

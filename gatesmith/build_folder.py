@@ -30,8 +30,8 @@ from gatesmith.frontend.load import one_file
 from gatesmith.ir.store import save
 from gatesmith.pipeline import Compiled
 from gatesmith.registered import content_of, described, registered
+from gatesmith.rtl_tests.sample import write_sample
 from gatesmith.rtl_tests.testbench import bench_files
-from gatesmith.rtl_tests.vectors import write_sample
 from gatesmith.templates.tb.shards import patience
 from gatesmith.whole_folder import whole_folder
 

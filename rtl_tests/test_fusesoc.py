@@ -84,7 +84,7 @@ def test_sim_target_passes_and_fails_for_a_reason(small: Path, tmp_path: Path) -
     stalls = ("--source_stall=96", "--sink_stall=96", "--resets=8")
     again = run(small, tmp_path, "--target=sim", "--run", *stalls)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert "64 of 64 frames equal" in again.stdout
+    assert "256 of 256 frames equal" in again.stdout
     assert (ran / "times.txt").read_text().count("\nr ") >= 4
 
     none = run(small, tmp_path, "--target=sim", "--run", "--frames=0")

@@ -135,7 +135,7 @@ def test_bench_runs_without_gatesmith(build: Path) -> None:
     command = [sys.executable, str(build / "tb" / "run.py"), "--stall"]
     done = subprocess.run(command, cwd=build, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "64 of 64 frames equal; interval 8 cycles (predicted 8)" in done.stdout
+    assert "256 of 256 frames equal; interval 8 cycles (predicted 8)" in done.stdout
 
 
 @pytest.mark.parametrize(

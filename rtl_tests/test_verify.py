@@ -248,10 +248,27 @@ def test_bench_runs_again_without_gatesmith(build: Path) -> None:
 
     right = again()
     assert right.returncode == 0, right.stdout + right.stderr
-    assert "64 of 64 frames equal; interval 4 cycles (predicted 4)" in right.stdout
+    assert "256 of 256 frames equal; interval 4 cycles (predicted 4)" in right.stdout
     threshold(build)
     wrong = again()
     assert wrong.returncode == 1, wrong.stdout + wrong.stderr
+
+
+def test_bench_tells_what_no_output_shows(build: Path) -> None:
+    """Sums of streams that were others: as if a stage were wrong and the next did not care."""
+    sums = np.fromfile(build / "vectors" / "streams.bin", ">u8").reshape(256, -1)
+    sums[17, 1] ^= 1
+    sums.tofile(build / "vectors" / "streams.bin")
+    command = [sys.executable, str(build / "tb" / "run.py")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    names = [
+        sink["wire"]
+        for stage in json.loads((build / "build.json").read_text())["stages"]
+        for sink in stage["sinks"]
+    ]
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"DIFFERENT inside: {names[1]} first" in done.stdout
 
 
 def _simulator_that(path: Path, does: str) -> Path:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatesmith.codegen.render import plain, render
+from gatesmith.rtl_tests.stream_sums import FACTOR, streams_of
 
-TEMPLATES = ("tb.sv", "main.sv", "probe.svh", "README.md", "Makefile")
+TEMPLATES = ("tb.sv", "main.sv", "probe.svh", "streams.svh", "README.md", "Makefile")
 PLAIN = ("bench.py", "toolchain.py", "shards.py", "run.py")
 
 
 def bench_files(build: Mapping[str, Any]) -> dict[str, str]:
     """Text of each file below tb/, by name, for the content of build.json."""
-    files = {name: render(f"tb/{name}.j2", build=build) for name in TEMPLATES}
+    context = {"build": build, "streams": streams_of(build), "factor": FACTOR}
+    files = {name: render(f"tb/{name}.j2", **context) for name in TEMPLATES}
     files |= {name: plain(f"tb/{name}") for name in PLAIN}
     return files

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,16 +19,12 @@ from numpy.typing import NDArray
 
 from gatesmith.ir import Graph, Ints, IntType
 from gatesmith.ir.execute import execute
-from gatesmith.ir.npz import save_arrays
 
 Bytes = NDArray[np.uint8]
 AnyArray = TypeVar("AnyArray", bound=NDArray[Any])
 
 CHUNK_ELEMENTS = 1 << 22
 """Largest intermediate value of the reference, elements of all frames of a chunk."""
-
-SAMPLE_FRAMES, SAMPLE_ELEMENTS = 64, 1 << 26
-"""Frames of the sample that a build carries along: fewer where the values of all nodes are more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,37 +149,8 @@ class Reference:
         return [values[node].astype(np.int64) for node in self.graph.outputs]
 
 
-def write_sample(directory: Path, graph: Graph, build: Mapping[str, Any], seed: int = 0) -> None:
-    """vectors/ of a build: frames that tb/run.py streams without gatesmith.
-
-    The first two frames are all lowest and all highest values, the others are uniform. Writes
-    input_K.bin and expected_K.bin (beats), and sample.npz: an array for each input (named as its
-    node), for ``gatesmith verify``, and expected_K.
-    """
-    reference = Reference(graph, build)
-    frames = max(3, min(SAMPLE_FRAMES, SAMPLE_ELEMENTS // reference.elements))
-    rng = np.random.default_rng(seed)
-    inputs = []
-    for entry in build["inputs"]:
-        elem = Port.of(entry).elem
-        codes = rng.integers(0, elem.count, (frames, *entry["code_shape"]), dtype=np.int64)
-        x = elem.lo + elem.step * codes
-        x[0], x[1] = elem.lo, elem.hi
-        inputs.append(x)
-    outputs = _in_chunks(reference, inputs)
-    folder = directory / "vectors"
-    folder.mkdir(parents=True, exist_ok=True)
-    given = reference.given(inputs).values()
-    for k, (port, x) in enumerate(zip(reference.sources, given, strict=True)):
-        (folder / f"input_{k}.bin").write_bytes(port.encode(x).tobytes())
-    for k, (port, y) in enumerate(zip(reference.sinks, outputs, strict=True)):
-        (folder / f"expected_{k}.bin").write_bytes(port.encode(y).tobytes())
-    arrays = {entry["node"]: x for entry, x in zip(build["inputs"], inputs, strict=True)}
-    arrays |= {f"expected_{k}": y for k, y in enumerate(outputs)}
-    save_arrays(folder / "sample.npz", arrays)
-
-
-def _in_chunks(reference: Reference, inputs: Sequence[Ints]) -> list[Ints]:
+def in_chunks(reference: Reference, inputs: Sequence[Ints]) -> list[Ints]:
+    """Outputs for codes of each input in its ``code_shape``, as many frames at once as fit."""
     parts = [
         reference.outputs(reference.given([x[at : at + reference.chunk] for x in inputs]))
         for at in range(0, len(inputs[0]), reference.chunk)

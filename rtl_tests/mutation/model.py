@@ -19,6 +19,7 @@ from gatesmith.rtl_tests.simulator import DEFINES, user_errors
 from gatesmith.templates.tb import toolchain
 
 TOP = "tb_main"
+STREAMS = (*DEFINES, "GATESMITH_STREAMS")
 ROUNDS = 200
 """Verilator stops at its first errors, so that several looks may be needed."""
 
@@ -45,7 +46,7 @@ def build_model(
     Errors: ``verify.no-simulator``, ``verify.no-compiler``, ``verify.build-failed``.
     """
     refused: set[int] = set()
-    bench = [(folder / "tb" / name) for name in ("tb.sv", "main.sv")]
+    bench = [(folder / "tb" / name) for name in ("tb.sv", "main.sv", "streams.svh")]
     with (
         user_errors(folder),
         tempfile.TemporaryDirectory(prefix="gatesmith-mutate-") as name,
@@ -60,7 +61,7 @@ def build_model(
                 path.write_text(text, "utf-8")
             try:
                 simulator = toolchain.build(
-                    [paths[0], *bench, *paths[1:]], defines=DEFINES, top=TOP, main=main
+                    [paths[0], *bench, *paths[1:]], defines=STREAMS, top=TOP, main=main
                 )
             except toolchain.ToolError as error:
                 bad = _blamed(error)

@@ -26,6 +26,7 @@ from gatesmith.rtl_tests.regress import corpus
 from gatesmith.rtl_tests.regress.kinds import write_step
 from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe
 from gatesmith.rtl_tests.regress.writer import Layer, Writer, Written
+from gatesmith.rtl_tests.sample import sample_frames
 from gatesmith.rtl_tests.vectors import Port, Reference
 
 TRIES = 6
@@ -238,10 +239,13 @@ def _about(error: UserError, layer: str) -> bool:
 
 
 def draw_data(content: Mapping[str, Any], seed: int, frames: int) -> list[Ints]:
-    """Frames for every input: the extremes, frames of one value, sparse ones, and random ones."""
+    """Frames for every input, of the kinds that a build carries along."""
     rng = np.random.default_rng([seed, 99])
     wanted = enough(content, frames)
-    return [_frames(entry, wanted, rng) for entry in content["inputs"]]
+    return [
+        sample_frames(Port.of(entry).elem, (wanted, *entry["code_shape"]), rng)
+        for entry in content["inputs"]
+    ]
 
 
 def enough(content: Mapping[str, Any], frames: int) -> int:
@@ -253,27 +257,6 @@ def enough(content: Mapping[str, Any], frames: int) -> int:
 
 CYCLES_A_RUN = 6_000
 """A run of more cycles gets fewer frames, down to four."""
-
-
-def _frames(entry: Mapping[str, Any], count: int, rng: np.random.Generator) -> Ints:
-    elem = Port.of(entry).elem
-    shape = (count, *entry["code_shape"])
-    codes = rng.integers(0, elem.count, shape, dtype=np.int64)
-    zero = min(max(0, -elem.lo // elem.step), elem.count - 1)
-    for frame in range(count):
-        match int(rng.integers(8)) if frame > 1 else frame:
-            case 0:
-                codes[frame] = 0
-            case 1:
-                codes[frame] = elem.count - 1
-            case 2:
-                codes[frame] = np.where(rng.random(shape[1:]) < 0.8, zero, codes[frame])
-            case 3:
-                codes[frame] = (elem.count - 1) * rng.integers(0, 2, shape[1:])
-            case _:
-                pass
-    found: Ints = elem.lo + elem.step * codes
-    return found
 
 
 def _write_vectors(case: Case) -> None:

@@ -74,7 +74,7 @@ def jobs_of(case: Case, stall_seed: int) -> list[Job]:
         Job("plain", 0, count, base),
         Job("stalled", 0, count, {**both, "seed": stall_seed}),
         Job("starved", 0, some, {**base, "source_stall": 208, "seed": stall_seed + 1}),
-        Job("blocked", 0, some, {**base, "sink_stall": 208, "seed": stall_seed + 2}),
+        Job("blocked", 0, some, {**base, **shards.slow_sinks(build), "seed": stall_seed + 2}),
         Job("reset", 0, some, {**both, **resets, "seed": stall_seed + 3}),
         Job("reset-full-speed", 0, some, {**base, **resets, "seed": stall_seed + 4}),
     ]
@@ -222,10 +222,11 @@ def call(
 
 
 def _line(core: str, job: Job) -> str:
-    s = {"source_stall": 0, "sink_stall": 0, "seed": 1, "resets": 0, "reset_gap": 1000}
-    s |= dict(job.settings)
-    order = ("source_stall", "sink_stall", "seed", "resets", "reset_gap", "patience", "drain")
-    words = (core, job.name, job.first, job.frames, *(s[name] for name in order))
+    # In the order in which driver.cpp reads them.
+    usual = {"source_stall": 0, "sink_stall": 0, "sink_gap": 0, "seed": 1, "resets": 0}
+    usual |= {"reset_gap": 1000, "patience": 0, "drain": 0}
+    settings = {**usual, **job.settings}
+    words = (core, job.name, job.first, job.frames, *(settings[name] for name in usual))
     return " ".join(map(str, words)) + "\n"
 
 

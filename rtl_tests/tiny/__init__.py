@@ -15,8 +15,8 @@ from gatesmith.ir.store import save
 from gatesmith.ops.input import Input
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
+from gatesmith.rtl_tests.sample import write_sample
 from gatesmith.rtl_tests.testbench import bench_files
-from gatesmith.rtl_tests.vectors import write_sample
 
 CHANNELS, LANES = 32, 8
 U8, I9, U2 = IntType(0, 255), IntType(-256, 255), IntType(0, 3)

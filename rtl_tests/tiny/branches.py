@@ -29,8 +29,8 @@ from gatesmith.ops.join import Join
 from gatesmith.ops.requantize import Requantize
 from gatesmith.ops.threshold import Threshold
 from gatesmith.quant.lower import InputPort, OutputPort
+from gatesmith.rtl_tests.sample import write_sample
 from gatesmith.rtl_tests.testbench import bench_files
-from gatesmith.rtl_tests.vectors import write_sample
 
 U4, I3, U3 = IntType(0, 15), IntType(-4, 3), IntType(0, 7)
 ACT = Threshold(Array([[2, 5, 9], [1, 8, 12], [4, 10, 14]]), IntType(0, 3), Array([0, 0, 0]))

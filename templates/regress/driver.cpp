@@ -17,7 +17,7 @@ enum State { RESET, RUN, DRAIN, DONE };
 struct Job {
     std::string name;
     long first, frames;
-    int source_stall, sink_stall;
+    int source_stall, sink_stall, sink_gap;
     uint32_t seed;
     long resets, reset_gap, patience, drain;
 };
@@ -94,7 +94,7 @@ struct Runner {
     FILE* times = nullptr;
     bool reset_pin = false, over = false;
     uint64_t cycle = 0;
-    long errors = 0, end_frame = 0, out_frame = 0, began = 0, idle = 0, wait_left = 0;
+    long errors = 0, end_frame = 0, out_frame = 0, began = 0, idle = 0, wait_left = 0, reset_cycles = 0;
     long resets_left = 0, reset_in = 0;
     std::string first;
 
@@ -124,7 +124,7 @@ struct Runner {
         end_frame = job.first + job.frames;
         out_frame = job.first;
         idle = 0;
-        wait_left = 9;  // one more than tb.sv.j2, which waits a cycle for its start
+        reset_cycles = wait_left = 9;  // one more than tb.sv.j2, which waits a cycle for its start
         resets_left = job.resets;
         reset_in = 1;
         reset_pin = false;
@@ -200,6 +200,7 @@ struct Runner {
         }
         if (!valid || !ready) return;
         idle = 0;
+        if (job.sink_gap != 0) end.burst = int(long(end.random & 0x7FFFFFFFu) % job.sink_gap);
         if (end.frame >= end_frame) {
             fail(EXTRA, k, end.frame, end.beat, {}, found);
             return;
@@ -257,7 +258,7 @@ struct Runner {
                 reset_pin = false;
                 if (--wait_left == 0) {
                     for (size_t k = 0; k < outs.size(); k++)
-                        if (*outs[k].pins->tvalid & 1) fail(IN_RESET, long(k), out_frame, 0, {}, outs[k].shown());
+                        if (reset_cycles > 2 && (*outs[k].pins->tvalid & 1)) fail(IN_RESET, long(k), out_frame, 0, {}, outs[k].shown());
                     reset_pin = true;
                     idle = 0;
                     state = RUN;
@@ -306,7 +307,7 @@ struct Runner {
         std::fprintf(times, "r %ld %llu %d\n", out_frame, (unsigned long long)cycle, int(mid));
         resets_left--;
         reset_in = 1 + long(ins[0].random & 0x7FFFFFFFu) % job.reset_gap;
-        wait_left = 3 + long((outs[0].random >> 9) & 3);
+        reset_cycles = wait_left = 2 + long((outs[0].random >> 9) & 3);
         reset_pin = false;
         rewind(out_frame);
         state = RESET;
@@ -340,8 +341,8 @@ bool read_jobs(std::map<std::string, std::unique_ptr<Runner>>& runners) {
         std::istringstream words(line);
         std::string core;
         Job job;
-        words >> core >> job.name >> job.first >> job.frames >> job.source_stall >> job.sink_stall >> job.seed >>
-            job.resets >> job.reset_gap >> job.patience >> job.drain;
+        words >> core >> job.name >> job.first >> job.frames >> job.source_stall >> job.sink_stall >> job.sink_gap >>
+            job.seed >> job.resets >> job.reset_gap >> job.patience >> job.drain;
         if (!words || !runners.count(core)) {
             std::cerr << "jobs.txt: cannot read \"" << line << "\"\n";
             return false;

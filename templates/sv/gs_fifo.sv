@@ -95,6 +95,9 @@ module gs_fifo #(
 `ifdef GATESMITH_ASSERT
     m_axis_holds: assert property (@(posedge clk) disable iff (rst)
         m_axis_tvalid && !m_axis_tready |=> m_axis_tvalid && $stable(m_axis_tdata));
+    m_axis_empty: assert property (@(posedge clk) rst |=> !m_axis_tvalid);
+    m_axis_waits: assert property (@(posedge clk) disable iff (rst)
+        !s_axis_tready |=> $past(count_q == N_W'(DEPTH)));
 `endif
 
 endmodule

@@ -102,6 +102,9 @@ module gs_width_converter #(
 `ifdef GATESMITH_ASSERT
     m_axis_holds: assert property (@(posedge clk) disable iff (rst)
         m_axis_tvalid && !m_axis_tready |=> m_axis_tvalid && $stable(m_axis_tdata));
+    m_axis_empty: assert property (@(posedge clk) rst |=> !m_axis_tvalid);
+    m_axis_waits: assert property (@(posedge clk) disable iff (rst)
+        !s_axis_tready |=> $past(m_axis_tvalid));
 `endif
 
 endmodule

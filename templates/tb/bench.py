@@ -27,6 +27,7 @@ KINDS = (
     "frame-error",  # frame_error is high without a wrong tlast, or low behind one
     "stuck",  # nothing moved for +patience cycles
     "valid-in-reset",
+    "stream",  # the sum over a frame of a stream inside the core differs
 )
 
 
@@ -92,10 +93,12 @@ def judge(dut: Any) -> dict[str, Any]:
         "first": None,
     }
     if result["errors"]:
-        output = int(dut.first_port.value)
+        kind, port = KINDS[int(dut.first_kind.value)], int(dut.first_port.value)
+        is_output = kind != "stream" and 0 <= port < len(result["outputs"])
         result["first"] = {
-            "kind": KINDS[int(dut.first_kind.value)],
-            "output": output if output < len(result["outputs"]) and output >= 0 else None,
+            "kind": kind,
+            "output": port if is_output else None,
+            "stream": port if kind == "stream" else None,
             "frame": int(dut.first_frame.value),
             "beat": int(dut.first_beat.value),
             "cycle": int(dut.first_cycle.value),

@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -40,7 +41,10 @@ def main() -> int:
     if options.stall:
         jobs += shards.stall_jobs(build, frames, options.seed)
     try:
-        simulator = toolchain.build([HERE / "tb.sv", *sources], defines=["GATESMITH_ASSERT"])
+        bench = [HERE / name for name in ("tb.sv", "streams.svh")]
+        simulator = toolchain.build(
+            [*bench, *sources], defines=["GATESMITH_ASSERT", "GATESMITH_STREAMS"]
+        )
         files = shards.Files(options.vectors, rtl, HERE)
         results = shards.run(simulator, jobs, files, work)
     except toolchain.ToolError as error:
@@ -48,6 +52,8 @@ def main() -> int:
         return 2
     for result in results:
         state = "equal" if not result["wrong"] else f"DIFFERENT: {result['first']}"
+        if result["first"] and result["first"]["kind"] == "stream":
+            state = f"DIFFERENT inside: {streams(build)[result['first']['stream']]} first"
         equal = result["frames"] - len(result["wrong"])
         print(f"{result['job']:18} {equal:6} of {result['frames']:6} frames  {state}")
     total = shards.total(results)
@@ -68,6 +74,16 @@ def main() -> int:
         if options.strict_timing:
             return 1
     return int(total["errors"] != 0 or bool(total["wrong"]))
+
+
+def streams(build: dict[str, Any]) -> list[str]:
+    """Names of the streams in the core that streams.svh sums up."""
+    return [
+        str(sink["wire"])
+        for stage in build["stages"]
+        if stage["compare"] and not stage.get("gated")
+        for sink in stage["sinks"]
+    ]
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ class Files:
     """Where a simulation finds its data.
 
     Attributes:
-        data: Folder of input_K.bin and expected_K.bin.
+        data: Folder of input_K.bin and expected_K.bin, and of streams.bin if there is one.
         images: Folder of the memory images (rtl/).
         bench: Folder of bench.py (tb/).
     """
@@ -97,6 +97,15 @@ def most_beats(build: Mapping[str, Any]) -> int:
     return max(int(entry["beats"]) for entry in build["inputs"])
 
 
+def slow_sinks(build: Mapping[str, Any]) -> dict[str, int]:
+    """Settings of sinks that are slower than the core, by half on average, and never even.
+
+    Stalls of some cycles do nothing to a core that gives a beat in hundreds.
+    """
+    beats = max(int(entry["beats"]) for entry in build["outputs"])
+    return {"sink_stall": 96, "sink_gap": max(2, 3 * int(build["interval"]) // beats)}
+
+
 def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
     """Every frame with all ends stalling at random; fewer with one side, and with resets.
 
@@ -112,6 +121,7 @@ def stall_jobs(build: Mapping[str, Any], frames: int, seed: int) -> list[Job]:
     jobs = split(build, "stalled", frames, {**both, "seed": seed})
     jobs.append(Job("starved", 0, some, {**base, "source_stall": 208, "seed": seed + 1}))
     jobs.append(Job("blocked", 0, some, {**base, "sink_stall": 208, "seed": seed + 2}))
+    jobs.append(Job("slow", 0, min(some, FEW), {**base, **slow_sinks(build), "seed": seed + 7}))
     jobs.append(Job("reset", 0, some, {**both, **resets, "seed": seed + 3}))
     jobs.append(Job("reset-full-speed", 0, some, {**base, **resets, "seed": seed + 4}))
     jobs.append(
@@ -226,7 +236,8 @@ def _start(simulator: Path, job: Job, files: Files, folder: Path) -> subprocess.
     folder.mkdir(parents=True)
     for image in files.images.glob("*.mem"):
         (folder / image.name).symlink_to(image.resolve())
-    for beats in (*files.data.glob("input_*.bin"), *files.data.glob("expected_*.bin")):
+    names = ("input_*.bin", "expected_*.bin", "streams.bin")
+    for beats in (path for name in names for path in files.data.glob(name)):
         (folder / beats.name).symlink_to(beats.resolve())
     settings = {"first": job.first, "frames": job.frames, **job.settings}
     seed = settings.get("seed", 1)
