@@ -37,13 +37,13 @@ DESIGNS: Mapping[str, dict[str, Any]] = {
         "about": "depthwise and pointwise convolutions, asymmetric pads, global average pool",
         "model": "examples/exported/mobile.onnx",
         "build": {"cycles": 2000},
-        "frames": 16,
+        "frames": None,
     },
     "residual": {
         "about": "4-bit ResNet: forks, joins, FIFOs, and one layer with its weights as wires",
         "model": "examples/exported/residual.onnx",
         "build": {"cycles": 4000, "unroll": ["blocks_blocks_1_shortcut_shortcut_0_Conv"]},
-        "frames": 32,
+        "frames": None,
     },
 }
 

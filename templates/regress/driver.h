@@ -40,7 +40,7 @@ typedef void (*Eval)(void* model);
 
 // Runs the jobs that jobs.txt in the working directory lists; returns the exit code.
 //
-// A line is CORE JOB FIRST FRAMES SOURCE_STALL SINK_STALL SEED RESETS RESET_GAP PATIENCE DRAIN.
+// A line is CORE JOB FIRST FRAMES SOURCE_STALL SINK_STALL SINK_GAP SEED RESETS RESET_GAP PATIENCE DRAIN.
 // CORE/input_K.bin and CORE/expected_K.bin are read, CORE/JOB/times.txt (see tb.sv.j2) and
 // CORE/JOB/result.txt are written: "errors N", "cycles N" and, if something was wrong, "first KIND
 // OUTPUT FRAME BEAT CYCLE EXPECTED FOUND".
