@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gatesmith.api import build, verify
+from gatesmith.api import build, reload, verify
 from gatesmith.original import OriginalModel
 from gatesmith.pipeline import Progress, quiet
 from gatesmith.place import Place, path_of
@@ -120,4 +120,4 @@ def replay(bundle: Place, *, hls: bool = True, strict: bool = False) -> Outcome:
 def _regress_tools(hls: bool, strict: bool) -> Tools:
     from gatesmith.rtl_tests.regress.worker import Tools
 
-    return Tools(build, OriginalModel, hls=hls, strict=strict, verify=verify)
+    return Tools(build, OriginalModel, hls=hls, strict=strict, verify=verify, reload=reload)

@@ -15,20 +15,21 @@ import numpy as np
 import onnx
 import pytest
 
-from gatesmith.api import build
+from gatesmith.api import build, reload
 from gatesmith.errors import UserError
 from gatesmith.original import OriginalModel
 from gatesmith.rtl_tests import mutate
-from gatesmith.rtl_tests.regress import bundle, coverage, junit, report
+from gatesmith.rtl_tests.regress import bundle, coverage, junit, report, worker
 from gatesmith.rtl_tests.regress.case import Case, Crashed, make_case, write_model
 from gatesmith.rtl_tests.regress.grammar import draw
 from gatesmith.rtl_tests.regress.kinds import KINDS
+from gatesmith.rtl_tests.regress.other import Other, other_network
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, MISMATCH, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe
 from gatesmith.rtl_tests.regress.rtl_batch import jobs_of, run_rtl
 from gatesmith.rtl_tests.regress.run import Regressed, Settings, regress
 from gatesmith.rtl_tests.regress.shrink import shrink, simpler
-from gatesmith.rtl_tests.regress.worker import Tools
+from gatesmith.rtl_tests.regress.worker import Tools, run_numbers
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.templates.tb import toolchain
 
@@ -282,6 +283,26 @@ def test_a_core_that_verilator_refuses_does_not_hide_the_others(tmp_path: Path) 
     found = regress(settings, tools, quiet)
 
     assert sorted(outcome.state for outcome in found.outcomes) == [CRASH, EQUAL]
+
+
+@pytest.mark.usefixtures("simulator")
+def test_a_core_becomes_another_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = 60  # of seed 1: reloadable, and small
+    tools = Tools(build, hls=False, reload=reload, root=tmp_path)
+    (right,) = run_numbers(1, [number], tools)
+    assert right.state == EQUAL
+    assert any(mark.endswith("/reload") for mark in right.marks)
+
+    def half(*given: Any) -> Other | None:
+        other = other_network(*given)
+        assert other is not None
+        return replace(other, words=other.words[: len(other.words) // 2])
+
+    monkeypatch.setattr(worker, "other_network", half)
+    (wrong,) = run_numbers(1, [number], tools)
+    assert wrong.state == MISMATCH
+    assert wrong.failure is not None and wrong.failure["run"] == "reload"
+    assert wrong.failure["kind"] == "data"
 
 
 def test_a_traceback_of_the_product_is_a_failure(tmp_path: Path) -> None:

@@ -48,11 +48,13 @@ class Reloaded:
         out: The file.
         memories: Of the core, as in build.json, with ``crc`` of the new content and ``changed``.
         size: Bytes of the file.
+        graph: What the core computes then, under the names of the core's own graph.
     """
 
     out: Path
     memories: list[dict[str, Any]]
     size: int
+    graph: Graph
 
     def summary(self) -> dict[str, Any]:
         """What ``gatesmith reload --json`` prints."""
@@ -102,7 +104,8 @@ def reload(folder: Path, model: Path, out: Path, progress: Progress = quiet) -> 
     data = image(content["registers"]["content"], memories, told)
     _write(out, data)
     progress("done", STEPS, STEPS)
-    return Reloaded(out, list(_told(content, memories)), len(data))
+    graph = _named_like(core.integer, other.integer)
+    return Reloaded(out, list(_told(content, memories)), len(data), graph)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,7 +3,8 @@
 Yosys turns a miter (miter.py) of the module into an AIG, ABC decides it: registers that are equal
 in both are found by induction (scorr: Mony et al., ASP-DAC 2005), what remains by property directed
 reachability. A mutant is equivalent if it is with the parameters of every instance. Where the
-module alone can be told apart, the whole core is tried: it may never get there.
+module alone can be told apart, the whole core is tried: it may never get there. Of a word of an
+image, any use of it is tried first (free_word.py).
 """
 
 from __future__ import annotations
@@ -13,13 +14,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import util
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.mutation.design import Rtl, elaborate
+from gatesmith.rtl_tests.mutation.free_word import free_word, sided
 from gatesmith.rtl_tests.mutation.miter import NAME, Codes, Instance, miter
 from gatesmith.rtl_tests.mutation.mutant import IMAGE, Mutant
 from gatesmith.synthesis import process, store
@@ -116,6 +118,8 @@ class _Court:
         """In its module, with the parameters of every instance; then in the core."""
         module, top = _reader(self.rtl, mutant), self.rtl.top
         names = [module]
+        if self._same_word(mutant, module):
+            return Judged(EQUIVALENT, "module", "scorr, pdr: the word, wherever it is read")
         decided = [self._decided(mutant, names, module, one) for one in self.instances[module]]
         verdict, how = next((v for v in decided if v[0] != EQUIVALENT), decided[0])
         alone = Judged(verdict, "core" if module == top else "module", how)
@@ -125,12 +129,32 @@ class _Court:
         verdict, how = self._decided(mutant, list(self.rtl.headers), top, whole)
         return alone if verdict == UNDECIDED else Judged(verdict, "core", how)
 
+    def _same_word(self, mutant: Mutant, module: str) -> bool:
+        """Whether the changed word of an image is as good as the original one."""
+        word = free_word(self.rtl.texts, mutant, module)
+        if word is None:
+            return False
+        for one in self.instances[module]:
+            files = dict(word.files)
+            files |= {name: text for name, text in self.rtl.texts.items() if name not in files}
+            for image in self.rtl.folder.glob("*.mem"):
+                files[image.name] = image.read_text("ascii")
+            wider = replace(one, inputs=(*one.inputs, *word.inputs))
+            files["gs_miter.v"] = miter(module, wider, self.codes.get(module, {}))
+            if self._solved(files)[0] != EQUIVALENT:
+                return False
+        return True
+
     def _decided(
         self, mutant: Mutant, names: Sequence[str], module: str, instance: Instance
     ) -> tuple[str, str]:
         """Verdict and engine, for one instance of a module; ``names``: modules there twice."""
         files = _both(self.rtl, mutant, names)
         files["gs_miter.v"] = miter(module, instance, self.codes.get(module, {}))
+        return self._solved(files)
+
+    def _solved(self, files: Mapping[str, str]) -> tuple[str, str]:
+        """Verdict and engine, for a design with a miter."""
         for undefined in UNDEFINED:
             try:
                 kept = _solved(files, undefined, self.version, self.timeout)
@@ -223,16 +247,8 @@ def _both(rtl: Rtl, mutant: Mutant, names: Sequence[str]) -> dict[str, str]:
                 continue
             own = [m for m in re.findall(r"(?m)^module (\w+)", rtl.texts[file]) if m in names]
             if own:
-                files[f"{side}_{file}"] = _sided(text, side, names)
+                files[f"{side}_{file}"] = sided(text, side, names)
     return files
-
-
-def _sided(text: str, side: str, names: Sequence[str]) -> str:
-    """A file in which these modules, and the images, have names of their own."""
-    modules = "|".join(map(re.escape, names))
-    text = re.sub(rf"(?m)^(module )({modules})\b", rf"\1\2__{side}", text)
-    text = re.sub(rf"(?m)^(\s+)({modules})(?=\s+(#\(|\w+ \())", rf"\1\2__{side}", text)
-    return re.sub(r'\$readmemh\("', f'$readmemh("{side}_', text)
 
 
 def _codes(build: Mapping[str, Any]) -> dict[str, dict[str, Codes]]:

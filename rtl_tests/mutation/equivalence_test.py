@@ -116,6 +116,28 @@ def test_a_word_that_is_never_read_may_be_anything(rtl: Rtl, word: int, wanted: 
     assert verdict(rtl, flipped(image, text, places[word], 0)) == wanted
 
 
+def test_a_word_that_means_the_same_is_one(rtl: Rtl) -> None:
+    """Bit 3 of what is read counts for nothing: however the word gets its turn."""
+    core = CORE.replace("rom[at_q]", "(word_q & 4'd7)").replace(
+        "if (s_axis_tvalid", "word_q <= rom[at_q];\n        if (s_axis_tvalid", 1
+    )
+    core = core.replace("logic [1:0] at_q;", "logic [1:0] at_q;\n    logic [3:0] word_q;")
+    (rtl.folder / "core.sv").write_text(core)
+    other = Rtl.of(rtl.folder.parent, "core")
+    ((image, places, text),) = other.in_images()
+
+    found = judge(
+        other,
+        BUILD,
+        {bit: flipped(image, text, places[1], bit) for bit in (2, 3)},
+        quiet,
+        timeout=60,
+        jobs=1,
+    )
+    assert found[2].verdict == DIFFERENT
+    assert found[3].verdict == EQUIVALENT and "wherever it is read" in found[3].how
+
+
 def test_without_time_nothing_is_asked(rtl: Rtl) -> None:
     found = judge(rtl, BUILD, {4: changed("at_q == 2'd2", "1'b0")}, quiet, timeout=0, jobs=1)
     assert found[4].verdict == UNDECIDED

@@ -26,7 +26,7 @@ from gatesmith.rtl_tests.regress.case import Case, Crashed, Refused, build_case,
 from gatesmith.rtl_tests.regress.case import arguments as build_arguments
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import Recipe
-from gatesmith.rtl_tests.regress.worker import Tools, judge
+from gatesmith.rtl_tests.regress.worker import Tools, judge, with_other
 from gatesmith.templates.tb import toolchain
 
 FORMAT = 1
@@ -146,6 +146,10 @@ def replay(place: Path, tools: Tools) -> Outcome:
             case Crashed(text):
                 failure = {"engine": "build", "kind": "traceback", "found": text}
                 return replace(outcome, state=CRASH, failure=failure)
+        made = with_other(made, model, work, tools)
+        if isinstance(made, Crashed):
+            failure = {"engine": "build", "kind": "traceback", "found": made.text}
+            return replace(outcome, state=CRASH, failure=failure)
         judged = judge([made], work, tools, str(content["types"]))[NAME]
     return replace(
         outcome,
@@ -169,7 +173,7 @@ def _read(place: Path) -> tuple[dict[str, Any], list[Ints] | None]:
         if not data.exists():
             return content, None
         with np.load(data) as arrays:
-            return content, [arrays[name] for name in arrays.files]
+            return content, [arrays[name].astype(np.int64) for name in arrays.files]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(
             "regress.no-bundle",

@@ -24,6 +24,7 @@ from gatesmith.ir import Graph, Ints
 from gatesmith.ir.store import load
 from gatesmith.rtl_tests.regress import corpus
 from gatesmith.rtl_tests.regress.kinds import write_step
+from gatesmith.rtl_tests.regress.other import Other
 from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe
 from gatesmith.rtl_tests.regress.writer import Layer, Writer, Written
 from gatesmith.rtl_tests.sample import sample_frames
@@ -40,6 +41,9 @@ DROPPED = {
     "codegen.latency": ("latency_us", "clock_mhz"),
     "codegen.target": ("cycles", "latency_us", "clock_mhz"),
     "cli.contradicting-options": ("unroll", "by_hand"),
+    "build.reloadable-unknown": ("registers", "reloadable"),
+    "build.reloadable-bits": ("registers", "reloadable"),
+    "build.reloadable-unit": ("registers", "reloadable"),
 }
 """Options that a refusal is about."""
 
@@ -76,6 +80,7 @@ class Case:
         given: Data of each input, (frames, *code_shape).
         operators: Of the ONNX model.
         expected: What should come out, (frames, bytes), by output.
+        other: Another network that is loaded while the core runs.
     """
 
     name: str
@@ -87,6 +92,7 @@ class Case:
     given: list[Ints]
     operators: tuple[str, ...] = ()
     expected: list[bytes] = field(default_factory=list)
+    other: Other | None = None
 
     @property
     def frames(self) -> int:
@@ -263,10 +269,21 @@ def _write_vectors(case: Case) -> None:
     """input_K.bin and expected_K.bin, beats as the benches read them."""
     reference = Reference(case.graph, case.build)
     given = reference.given(case.given)
-    results = reference.outputs(given)
     folder = case.folder / "vectors"
     for k, (port, x) in enumerate(zip(reference.sources, given.values(), strict=True)):
         (folder / f"input_{k}.bin").write_bytes(port.encode(x).tobytes())
-    for k, (port, y) in enumerate(zip(reference.sinks, results, strict=True)):
+    for k, (port, y) in enumerate(zip(reference.sinks, reference.outputs(given), strict=True)):
         case.expected.append(port.encode(y).tobytes())
         (folder / f"expected_{k}.bin").write_bytes(case.expected[-1])
+
+
+def write_other(case: Case, other: Other) -> None:
+    """after_K.bin: what comes out with the other network's weights; and these, reload.txt."""
+    case.other = other
+    reference = Reference(other.graph, case.build)
+    results = reference.outputs(reference.given(case.given))
+    folder = case.folder / "vectors"
+    for k, (port, y) in enumerate(zip(reference.sinks, results, strict=True)):
+        (folder / f"after_{k}.bin").write_bytes(port.encode(y).tobytes())
+    lines = [f"{w.memory} {w.word} {w.chunk} {w.data}\n" for w in other.words]
+    (folder / "reload.txt").write_text("".join(lines), "ascii")

@@ -41,7 +41,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "lanes": ("one", "some", "all"),
     "frame": ("one beat", "several"),
     "network": ("branches", "several inputs", "several outputs", "exit", "data dependent"),
-    "asked": ("cycles", "latency", "budget", "fold", "input lanes", "unroll", "nothing"),
+    "asked": ("cycles", "latency", "budget", "fold", "input lanes", "unroll", "reload", "nothing"),
 }
 LAYERS = tuple(f"{unit}" for unit in UNITS)
 ROM_NAMES = tuple(ROMS)
@@ -103,7 +103,7 @@ def _network(build: Mapping[str, Any]) -> Iterator[str]:
 
 def _asked(options: Mapping[str, Any]) -> Iterator[str]:
     told = {"cycles": "cycles", "latency_us": "latency", "budget": "budget", "fold": "fold"}
-    told |= {"input_lanes": "input lanes", "unroll": "unroll"}
+    told |= {"input_lanes": "input lanes", "unroll": "unroll", "reloadable": "reload"}
     found = [name for option, name in told.items() if options.get(option)]
     yield from found or ["nothing"]
 

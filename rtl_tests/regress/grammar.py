@@ -43,7 +43,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Recipe:
     family = _family(rng)
     if family != GRAMMAR:
         traits: dict[str, Any] = corpus.FAMILIES[family][1](rng)
-        options = _options(rng, range(6))
+        options = {**_options(rng, range(6)), **_reloads(own)}
         if family == "exits":
             options = {**options, "exit_at": f"early:{traits.pop('margin')}"}
         return Recipe(family, own, traits=traits, options=options, frames=int(rng.integers(4, 11)))
@@ -58,7 +58,7 @@ def draw(seed: int, number: int, attempt: int = 0) -> Recipe:
         _given(rng, steps, traits),
         traits,
         steps,
-        _options(rng, range(len(steps) + 2)),
+        {**_options(rng, range(len(steps) + 2)), **_reloads(own)},
         frames=int(rng.integers(4, 13)),
     )
 
@@ -128,3 +128,10 @@ def _options(rng: Generator, layers: range) -> dict[str, Any]:
     if rng.random() < 0.2:
         options["input_lanes"] = pick(rng, (1, 2, 3, 4, 6))
     return options
+
+
+def _reloads(seed: int) -> dict[str, Any]:
+    """Options of one network in eight, so that it becomes another one while it runs."""
+    if np.random.default_rng([seed, 3]).random() < 0.125:
+        return {"registers": True, "reloadable": "all"}
+    return {}

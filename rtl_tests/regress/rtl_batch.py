@@ -63,14 +63,14 @@ class Ran:
 
 
 def jobs_of(case: Case, stall_seed: int) -> list[Job]:
-    """The runs of a core: nothing stalls, all stalls, one end starves or blocks, resets."""
+    """The runs of a core: nothing stalls, all stalls, one end starves or blocks, resets; reload."""
     build = case.build
     base = shards.patience(build)
     both = {**base, "source_stall": 96, "sink_stall": 96}
     interval, latency = int(build["interval"]), int(build["latency"])
     resets = {"resets": 4, "reset_gap": max(2, latency + 2 * interval)}
     count, some = case.frames, min(case.frames, 4)
-    return [
+    jobs = [
         Job("plain", 0, count, base),
         Job("stalled", 0, count, {**both, "seed": stall_seed}),
         Job("starved", 0, some, {**base, "source_stall": 208, "seed": stall_seed + 1}),
@@ -78,6 +78,10 @@ def jobs_of(case: Case, stall_seed: int) -> list[Job]:
         Job("reset", 0, some, {**both, **resets, "seed": stall_seed + 3}),
         Job("reset-full-speed", 0, some, {**base, **resets, "seed": stall_seed + 4}),
     ]
+    if case.other is not None:  # the last: the core stays another network
+        settings = {**both, "seed": stall_seed + 5, "reload": count}
+        jobs.append(Job("reload", 0, 2 * count, settings))
+    return jobs
 
 
 def run_rtl(
@@ -89,7 +93,8 @@ def run_rtl(
         folder = work / "run" / case.name
         for job in jobs[case.name]:
             (folder / job.name).mkdir(parents=True)
-        for beats in (case.folder / "vectors").glob("*.bin"):
+        words = case.folder / "vectors" / "reload.txt"
+        for beats in (*(case.folder / "vectors").glob("*.bin"), *([words] if case.other else [])):
             (folder / beats.name).symlink_to(beats.resolve())
         for image in (case.folder / "rtl").glob("*.mem"):
             (work / "run" / image.name).symlink_to(image.resolve())
@@ -108,7 +113,9 @@ def run_rtl(
 
 
 def _build(cases: Sequence[Case], work: Path) -> Path:
-    cores = [{"name": case.name, "build": case.build} for case in cases]
+    cores = [
+        {"name": case.name, "build": case.build, "reload": _ports(case.build)} for case in cases
+    ]
     folder = work / "model"
     folder.mkdir(parents=True)
     (folder / "batch.sv").write_text(render("regress/batch.sv.j2", cores=cores), "utf-8")
@@ -129,6 +136,18 @@ def _build(cases: Sequence[Case], work: Path) -> Path:
     objects = [str(path) for path in sorted(library.glob("*.o"))]
     call([compiler[0], "all.o", *objects, "-pthread", "-o", "run"], folder, "the linker")
     return folder / "run"
+
+
+def _ports(build: Mapping[str, Any]) -> dict[str, int] | None:
+    """Widths of the ports by which memories are written; None where there are none."""
+    memories = (build["registers"] or {}).get("memories")
+    if not memories:
+        return None
+    return {
+        "select": len(memories),
+        "word": max(max(1, (m["depth"] - 1).bit_length()) for m in memories),
+        "chunk": max(max(1, (m["chunks"] - 1).bit_length()) for m in memories),
+    }
 
 
 def _sources(cases: Sequence[Case]) -> list[Path]:
@@ -224,7 +243,7 @@ def call(
 def _line(core: str, job: Job) -> str:
     # In the order in which driver.cpp reads them.
     usual = {"source_stall": 0, "sink_stall": 0, "sink_gap": 0, "seed": 1, "resets": 0}
-    usual |= {"reset_gap": 1000, "patience": 0, "drain": 0}
+    usual |= {"reset_gap": 1000, "patience": 0, "drain": 0, "reload": 0}
     settings = {**usual, **job.settings}
     words = (core, job.name, job.first, job.frames, *(settings[name] for name in usual))
     return " ".join(map(str, words)) + "\n"

@@ -22,10 +22,19 @@ from gatesmith.ir import Ints, Values
 from gatesmith.rtl_tests.dataset import Dataset
 from gatesmith.rtl_tests.original_frames import original_frames
 from gatesmith.rtl_tests.regress import coverage
-from gatesmith.rtl_tests.regress.case import Build, Case, Crashed, Refused, Tamper, make_case
+from gatesmith.rtl_tests.regress.case import (
+    Build,
+    Case,
+    Crashed,
+    Refused,
+    Tamper,
+    make_case,
+    write_other,
+)
 from gatesmith.rtl_tests.regress.grammar import draw
 from gatesmith.rtl_tests.regress.hls_batch import build_hls, run_hls
 from gatesmith.rtl_tests.regress.judge import off_schedule, rtl_failure
+from gatesmith.rtl_tests.regress.other import Reload, other_network
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, MISMATCH, REFUSED, Outcome
 from gatesmith.rtl_tests.regress.recipe import Recipe
 from gatesmith.rtl_tests.regress.rtl_batch import ToolError, jobs_of, run_rtl
@@ -54,6 +63,7 @@ class Tools:
         strict: Whether an interval or a latency that is not the predicted one is a failure.
         tamper: Changes a build before it runs: for tests of the kit.
         verify: gatesmith.verify, which names the layer of a failure; None: it is not named.
+        reload: gatesmith.reload; None: no core becomes another network.
         root: Where working folders are made; None: the system's.
     """
 
@@ -64,6 +74,7 @@ class Tools:
     strict: bool = False
     tamper: Tamper | None = None
     verify: Callable[..., Any] | None = None
+    reload: Reload | None = None
     root: Path | None = None
 
 
@@ -92,13 +103,33 @@ def _drawn(seed: int, number: int, work: Path, tools: Tools) -> tuple[Outcome, C
     refusals: list[str] = []
     for attempt in range(ATTEMPTS):
         recipe = draw(seed, number, attempt)
-        made = make_case(recipe, f"n{number}", work, tools.build, tools.tamper)
+        made = _made(recipe, f"n{number}", work, tools)
         if isinstance(made, Refused):
             refusals.append(made.code)
         if not isinstance(made, Refused) or attempt == ATTEMPTS - 1:
             break
     outcome, case = _built(number, recipe, made)
     return replace(outcome, refusals=tuple(refusals)), case
+
+
+def _made(recipe: Recipe, name: str, work: Path, tools: Tools) -> Case | Refused | Crashed:
+    made = make_case(recipe, name, work, tools.build, tools.tamper)
+    return with_other(made, work / f"{name}.onnx", work, tools) if isinstance(made, Case) else made
+
+
+def with_other(case: Case, model: Path, work: Path, tools: Tools) -> Case | Crashed:
+    """The case with another network to load, where its core takes one."""
+    if tools.reload is None or not case.options.get("reloadable"):
+        return case
+    try:
+        copy = work / f"{case.name}_first.onnx"
+        shutil.copyfile(model, copy)
+        other = other_network(case.folder, copy, case.seed, tools.reload)
+        if other is not None:
+            write_other(case, other)
+    except Exception:
+        return Crashed(traceback.format_exc())
+    return case
 
 
 def _built(
@@ -121,7 +152,7 @@ def run_recipes(recipes: Sequence[Recipe], tools: Tools, types: str) -> list[Out
     with tempfile.TemporaryDirectory(prefix="gatesmith-shrink-", dir=tools.root) as name:
         work = Path(name)
         built = [
-            _built(k, recipe, make_case(recipe, f"n{k}", work, tools.build, tools.tamper))
+            _built(k, recipe, _made(recipe, f"n{k}", work, tools))
             for k, recipe in enumerate(recipes)
         ]
         judged = judge([case for _, case in built if case is not None], work, tools, types)

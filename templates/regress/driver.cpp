@@ -12,14 +12,14 @@ namespace regress {
 namespace {
 
 enum Bad { NONE, DATA, LAST, EXTRA, UNKNOWN, NOT_HELD, FRAME_ERROR, STUCK, IN_RESET };
-enum State { RESET, RUN, DRAIN, DONE };
+enum State { RESET, RUN, DRAIN, RELOAD, DONE };
 
 struct Job {
     std::string name;
     long first, frames;
     int source_stall, sink_stall, sink_gap;
     uint32_t seed;
-    long resets, reset_gap, patience, drain;
+    long resets, reset_gap, patience, drain, reload;
 };
 
 uint32_t next_random(uint32_t x) {
@@ -41,7 +41,8 @@ std::string hex(const Beat& beat) {
 // One end of a stream: where it is in its file, and what makes it stall.
 struct End {
     const Pins* pins;
-    std::vector<uint8_t> file;
+    std::vector<uint8_t> file, after;    // after: expected once other weights were written
+    long split = 0;                      // frame from which on that is; 0: never
     long frame = 0, beat = 0;            // next to offer, or to take
     long sent_frame = 0, sent_beat = 0;  // inputs: next to be taken by the core
     int burst = 0;
@@ -52,16 +53,18 @@ struct End {
     bool valid = false, ready = false, last = false;
     Beat data;
 
-    void read(const std::string& path) {
+    static std::vector<uint8_t> read(const std::string& path) {
         std::ifstream in(path, std::ios::binary);
-        file.assign(std::istreambuf_iterator<char>(in), {});
+        return std::vector<uint8_t>(std::istreambuf_iterator<char>(in), {});
     }
     // Beat of a frame, least significant byte first; the files have the most significant first.
     Beat at(long f, long b) const {
         Beat found(pins->bytes, 0);
-        size_t from = size_t(f * pins->beats + b) * pins->bytes;
-        if (from + pins->bytes <= file.size())
-            for (int i = 0; i < pins->bytes; i++) found[i] = file[from + pins->bytes - 1 - i];
+        bool again = split != 0 && f >= split;
+        const std::vector<uint8_t>& from_file = again && !after.empty() ? after : file;
+        size_t from = size_t((again ? f - split : f) * pins->beats + b) * pins->bytes;
+        if (from + pins->bytes <= from_file.size())
+            for (int i = 0; i < pins->bytes; i++) found[i] = from_file[from + pins->bytes - 1 - i];
         return found;
     }
     Beat shown() const {
@@ -84,8 +87,15 @@ struct End {
     }
 };
 
+struct Word {
+    uint32_t memory, word, chunk, data;
+};
+
 struct Runner {
     Core& core;
+    std::vector<Word> words;
+    size_t written = 0;  // words, of the reload under way
+    bool writing = false;
     std::vector<Job> jobs;
     std::vector<End> ins, outs;
     size_t at = 0;
@@ -101,13 +111,17 @@ struct Runner {
     explicit Runner(Core& given) : core(given) {
         for (size_t k = 0; k < core.inputs.size(); k++) ins.push_back(make(core.inputs[k], "input_", k));
         for (size_t k = 0; k < core.outputs.size(); k++) outs.push_back(make(core.outputs[k], "expected_", k));
+        std::ifstream in(std::string(core.name) + "/reload.txt");
+        for (Word w; in >> w.memory >> w.word >> w.chunk >> w.data;) words.push_back(w);
     }
 
     End make(const Pins& pins, const char* stem, size_t k) {
         End end;
         end.pins = &pins;
         end.data.assign(pins.bytes, 0);
-        end.read(std::string(core.name) + "/" + stem + std::to_string(k) + ".bin");
+        std::string folder = std::string(core.name) + "/", number = std::to_string(k) + ".bin";
+        end.file = End::read(folder + stem + number);
+        if (stem[0] == 'e') end.after = End::read(folder + "after_" + number);
         return end;
     }
 
@@ -121,7 +135,9 @@ struct Runner {
         cycle = 0;
         errors = 0;
         first.clear();
-        end_frame = job.first + job.frames;
+        end_frame = job.first + (job.reload ? job.reload : job.frames);
+        written = 0;
+        writing = false;
         out_frame = job.first;
         idle = 0;
         reset_cycles = wait_left = 9;  // one more than tb.sv.j2, which waits a cycle for its start
@@ -141,6 +157,7 @@ struct Runner {
         }
         for (std::vector<End>* ends : {&ins, &outs})
             for (End& end : *ends) {
+                end.split = job.reload ? job.first + job.reload : 0;
                 if (end.random == 0) end.random = 1;
                 end.burst = 0;
                 end.valid = end.ready = end.last = false;
@@ -279,9 +296,19 @@ struct Runner {
                 bool sent = true;
                 for (End& end : ins) sent = sent && end.sent_frame >= end_frame;
                 if (idle > job.patience || sent) wait_left--;
-                if (wait_left <= 0) state = DONE;
+                if (wait_left <= 0) state = job.reload && written == 0 ? RELOAD : DONE;
                 break;
             }
+            case RELOAD:
+                writing = written < words.size();
+                if (writing) {
+                    written++;
+                } else {
+                    end_frame = job.first + job.frames;
+                    idle = 0;
+                    state = RUN;
+                }
+                break;
             case DONE: finish(); break;
         }
     }
@@ -332,6 +359,14 @@ struct Runner {
             *end.pins->tlast = end.last;
         }
         for (End& end : outs) *end.pins->tready = end.ready;
+        if (core.reload.on == nullptr) return;
+        *core.reload.on = writing;
+        if (!writing) return;
+        const Word& w = words[written - 1];
+        *core.reload.memory = w.memory;
+        *core.reload.word = w.word;
+        *core.reload.chunk = w.chunk;
+        *core.reload.data = w.data;
     }
 };
 
@@ -342,7 +377,7 @@ bool read_jobs(std::map<std::string, std::unique_ptr<Runner>>& runners) {
         std::string core;
         Job job;
         words >> core >> job.name >> job.first >> job.frames >> job.source_stall >> job.sink_stall >> job.sink_gap >>
-            job.seed >> job.resets >> job.reset_gap >> job.patience >> job.drain;
+            job.seed >> job.resets >> job.reset_gap >> job.patience >> job.drain >> job.reload;
         if (!words || !runners.count(core)) {
             std::cerr << "jobs.txt: cannot read \"" << line << "\"\n";
             return false;

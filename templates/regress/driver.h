@@ -26,6 +26,12 @@ struct Pins {
     long beats;
 };
 
+// Where a memory of a core is written; null where it has none.
+struct Reload {
+    uint8_t* on;
+    uint32_t *memory, *word, *chunk, *data;
+};
+
 struct Core {
     const char* name;
     uint8_t* aclk;
@@ -33,6 +39,7 @@ struct Core {
     uint8_t* frame_error;
     std::vector<Pins> inputs;
     std::vector<Pins> outputs;
+    Reload reload;
 };
 
 // Evaluates the model after its pins have changed.
@@ -40,7 +47,10 @@ typedef void (*Eval)(void* model);
 
 // Runs the jobs that jobs.txt in the working directory lists; returns the exit code.
 //
-// A line is CORE JOB FIRST FRAMES SOURCE_STALL SINK_STALL SINK_GAP SEED RESETS RESET_GAP PATIENCE DRAIN.
+// A line is CORE JOB FIRST FRAMES SOURCE_STALL SINK_STALL SINK_GAP SEED RESETS RESET_GAP PATIENCE DRAIN
+// RELOAD. With RELOAD = N, the words of CORE/reload.txt (memory, word, chunk, data) are written behind
+// the first N frames of the job, when the core is drained; the frames of the files run again then,
+// and CORE/after_K.bin is expected.
 // CORE/input_K.bin and CORE/expected_K.bin are read, CORE/JOB/times.txt (see tb.sv.j2) and
 // CORE/JOB/result.txt are written: "errors N", "cycles N" and, if something was wrong, "first KIND
 // OUTPUT FRAME BEAT CYCLE EXPECTED FOUND".
