@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import gatesmith
-from gatesmith.api import regress
+from gatesmith.checks import regress
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).with_name("results") / "regress.json"
