@@ -41,9 +41,9 @@ DROPPED = {
     "codegen.latency": ("latency_us", "clock_mhz"),
     "codegen.target": ("cycles", "latency_us", "clock_mhz"),
     "cli.contradicting-options": ("unroll", "by_hand"),
-    "build.reloadable-unknown": ("registers", "reloadable"),
-    "build.reloadable-bits": ("registers", "reloadable"),
-    "build.reloadable-unit": ("registers", "reloadable"),
+    "build.reloadable-unknown": ("reloadable",),
+    "build.reloadable-bits": ("reloadable",),
+    "build.reloadable-unit": ("reloadable",),
 }
 """Options that a refusal is about."""
 
