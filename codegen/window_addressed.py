@@ -180,7 +180,7 @@ class Addressed(Implementation):
         steps), with padding 1 of row and column, 1 of each count of the ring; output 1 a bit.
         """
         counters = sum((n - 1).bit_length() for n in self.loops.values())
-        address, number, ring = self.address_bits, self.step_bits, 2 * self.ring_bits
+        address, number, ring = self.address_bits, self.step_bits, self.ring_ff
         lines = 2 * self.line_bits * int(self.padded)
         features = {
             "window.counter": counters,

@@ -291,12 +291,12 @@ class Parallel(Implementation):
             "window.pad": self.y.width * self.padded,
             "parallel.counter": bits,
             "parallel.step": self.step_bits,
-            "window.ring": 2 * self.ring_bits,
+            "window.ring": self.ring_ff,
             "parallel.tap": sum(walk.kernel) if self.padded else 0,
             "parallel.one": 1,
         }
         flags = 3 * (sum(walk.kernel) if self.padded else 0)
-        ff = self.y.width + bits + 2 * self.ring_bits + 2 * self.step_bits + flags + 12
+        ff = self.y.width + bits + self.ring_ff + 2 * self.step_bits + flags + 12
         return cost + Cost(lut=luts(features), ff=ff, carry=2 * carries(self.ring_bits))
 
     def files(self) -> Mapping[str, str]:

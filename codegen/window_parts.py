@@ -78,8 +78,13 @@ class Implementation(ABC):
 
     @property
     def ring_bits(self) -> int:
-        """Bits of the ring's counts."""
-        return ((1 << self.step_bits) + self.keep).bit_length() + 1
+        """Bits of the ring's count of places: down to a step and a ring below zero."""
+        return ((1 << self.step_bits) - 1 + self.keep).bit_length() + 1
+
+    @property
+    def ring_ff(self) -> int:
+        """Bits of both counts of the ring; that of beats reaches a step below zero."""
+        return self.ring_bits + max(self.step_bits, self.keep.bit_length()) + 1
 
     # ---- padding --------------------------------------------------------------------------------
 

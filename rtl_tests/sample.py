@@ -22,7 +22,7 @@ from gatesmith.rtl_tests.vectors import Port, Reference, in_chunks
 FRAMES, MOST_FRAMES = 64, 256
 """Frames of a sample; up to the second number where they take few cycles."""
 
-CYCLES, ELEMENTS, SUMMED = 1 << 18, 1 << 26, 1 << 23
+CYCLES, ELEMENTS, SUMMED = 1 << 20, 1 << 26, 1 << 23
 """Cycles behind which there are not more than FRAMES; most elements of all values together, and of
 all values of the frames whose streams are summed up."""
 

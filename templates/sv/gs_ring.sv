@@ -11,7 +11,7 @@ module gs_ring #(
     parameter int KEEP   = 2,  // places, in beats
     parameter int FIRST  = 1,  // beats that the first slot of all needs
     parameter int STEP_W = 4,  // bits of a step
-    parameter int N_W    = 6   // bits of a count: from -2**STEP_W - KEEP to 2**STEP_W + KEEP
+    parameter int N_W    = 6   // bits of a count: from -(2**STEP_W - 1) - KEEP to KEEP
 ) (
     input  wire logic              clk,
     input  wire logic              rst,        // synchronous, active high
@@ -25,24 +25,27 @@ module gs_ring #(
     output wire logic              have        // all that the slot needs was written
 );
 
-    logic signed [N_W-1:0] fresh_q;  // beats written - beats needed
-    logic signed [N_W-1:0] slack_q;  // beats written - places free - KEEP
-    logic signed [N_W-1:0] more, need, free;
+    // Bits of a count from -(2**STEP_W - 1) to KEEP.
+    localparam int HAVE_W = 1 + (STEP_W > $clog2(KEEP + 1) ? STEP_W : $clog2(KEEP + 1));
 
-    assign more = put ? N_W'(1) : '0;
-    assign need = issue ? N_W'(need_step) : '0;
+    logic signed [HAVE_W-1:0] fresh_q;  // beats written - beats needed
+    logic signed [N_W-1:0]    slack_q;  // beats written - places free - KEEP
+    logic signed [HAVE_W-1:0] need;
+    logic signed [N_W-1:0]    free;
+
+    assign need = issue ? HAVE_W'(need_step) : '0;
     assign free = issue ? N_W'(free_step) : '0;
 
     always_ff @(posedge clk) begin
-        fresh_q <= fresh_q + more - need;
-        slack_q <= slack_q + more - free;
+        fresh_q <= fresh_q + (put ? HAVE_W'(1) : '0) - need;
+        slack_q <= slack_q + (put ? N_W'(1) : '0) - free;
         if (rst) begin
-            fresh_q <= N_W'(0 - FIRST);
+            fresh_q <= HAVE_W'(0 - FIRST);
             slack_q <= N_W'(0 - KEEP);
         end
     end
 
-    assign have  = !fresh_q[N_W-1];
+    assign have  = !fresh_q[HAVE_W-1];
     assign ready = slack_q[N_W-1];
 
 endmodule
