@@ -278,7 +278,7 @@ def _write_vectors(case: Case) -> None:
 
 
 def write_other(case: Case, other: Other) -> None:
-    """after_K.bin: what comes out with the other network's weights; and these, reload.txt."""
+    """after_K.bin: what comes out with the other network's weights; and these, other.txt."""
     case.other = other
     reference = Reference(other.graph, case.build)
     results = reference.outputs(reference.given(case.given))
@@ -286,4 +286,4 @@ def write_other(case: Case, other: Other) -> None:
     for k, (port, y) in enumerate(zip(reference.sinks, results, strict=True)):
         (folder / f"after_{k}.bin").write_bytes(port.encode(y).tobytes())
     lines = [f"{w.memory} {w.word} {w.chunk} {w.data}\n" for w in other.words]
-    (folder / "reload.txt").write_text("".join(lines), "ascii")
+    (folder / "other.txt").write_text("".join(lines), "ascii")

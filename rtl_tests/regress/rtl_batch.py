@@ -93,7 +93,7 @@ def run_rtl(
         folder = work / "run" / case.name
         for job in jobs[case.name]:
             (folder / job.name).mkdir(parents=True)
-        words = case.folder / "vectors" / "reload.txt"
+        words = case.folder / "vectors" / "other.txt"
         for beats in (*(case.folder / "vectors").glob("*.bin"), *([words] if case.other else [])):
             (folder / beats.name).symlink_to(beats.resolve())
         for image in (case.folder / "rtl").glob("*.mem"):

@@ -111,7 +111,7 @@ struct Runner {
     explicit Runner(Core& given) : core(given) {
         for (size_t k = 0; k < core.inputs.size(); k++) ins.push_back(make(core.inputs[k], "input_", k));
         for (size_t k = 0; k < core.outputs.size(); k++) outs.push_back(make(core.outputs[k], "expected_", k));
-        std::ifstream in(std::string(core.name) + "/reload.txt");
+        std::ifstream in(std::string(core.name) + "/other.txt");
         for (Word w; in >> w.memory >> w.word >> w.chunk >> w.data;) words.push_back(w);
     }
 

@@ -48,7 +48,7 @@ typedef void (*Eval)(void* model);
 // Runs the jobs that jobs.txt in the working directory lists; returns the exit code.
 //
 // A line is CORE JOB FIRST FRAMES SOURCE_STALL SINK_STALL SINK_GAP SEED RESETS RESET_GAP PATIENCE DRAIN
-// RELOAD. With RELOAD = N, the words of CORE/reload.txt (memory, word, chunk, data) are written behind
+// RELOAD. With RELOAD = N, the words of CORE/other.txt (memory, word, chunk, data) are written behind
 // the first N frames of the job, when the core is drained; the frames of the files run again then,
 // and CORE/after_K.bin is expected.
 // CORE/input_K.bin and CORE/expected_K.bin are read, CORE/JOB/times.txt (see tb.sv.j2) and
