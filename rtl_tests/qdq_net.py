@@ -6,7 +6,7 @@ rtl_tests/qdq_by_hand.py what onnxruntime does not write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,14 @@ class Net:
         outputs = [f"v{len(self.nodes)}_{k}" if k else f"v{len(self.nodes)}" for k in range(outs)]
         self.nodes.append(helper.make_node(op, names, outputs, f"/{op}_{outputs[0]}", **attributes))
         return outputs if outs > 1 else outputs[0]
+
+    def reduce(self, kind: str, x: str, axes: Sequence[int], keepdims: int = 1) -> str:
+        """A reduction; its axes became an input in opset 18, those of a sum in 13."""
+        if kind == "ReduceSum" or self.opset >= 18:
+            found: str = self.put(kind, x, np.array(axes), keepdims=keepdims)
+        else:
+            found = self.put(kind, x, axes=list(axes), keepdims=keepdims)
+        return found
 
     def constant(self, value: Any) -> str:
         """An initializer: float32, or the integers that they are."""

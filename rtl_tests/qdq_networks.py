@@ -235,11 +235,7 @@ def one_dimension(net: Net) -> onnx.ModelProto:
             "MaxPool", net.relu(net.conv(x, ins, outs, (3,))), kernel_shape=[2], strides=[2]
         )
     x = net.relu(net.conv(x, 6, 8, (5,), 2))
-    if net.opset < 18:
-        x = net.put("ReduceMean", x, axes=[2], keepdims=0)
-    else:
-        x = net.put("ReduceMean", x, np.array([2]), keepdims=0)
-    return net.model(net.gemm(x, 8, 4))
+    return net.model(net.gemm(net.reduce("ReduceMean", x, [2], 0), 8, 4))
 
 
 def batch_norm(net: Net) -> onnx.ModelProto:
@@ -282,9 +278,8 @@ def resizes(net: Net) -> onnx.ModelProto:
 def reductions(net: Net) -> onnx.ModelProto:
     """Over rows, channels and maps, broadcast back onto the map."""
     x = net.relu(net.conv(net.input(2, 6, 5), 2, 4))
-    most, top = net.put("ReduceMax", x, axes=[2, 3], keepdims=1), net.put("GlobalMaxPool", x)
-    row = net.put("ReduceMean", x, axes=[2], keepdims=1)
-    total = net.put("ReduceSum", x, np.array([1]), keepdims=1)
+    most, top = net.reduce("ReduceMax", x, [2, 3]), net.put("GlobalMaxPool", x)
+    row, total = net.reduce("ReduceMean", x, [2]), net.reduce("ReduceSum", x, [1])
     y = net.put("Mul", x, net.conv(top, 4, 4, 1))
     y = net.put("Add", y, net.conv(row, 4, 4, 1))
     y = net.put("Mul", net.conv(y, 4, 4, 1), total)
@@ -301,7 +296,7 @@ def normalized_input(net: Net) -> onnx.ModelProto:
 def spatial_attention(net: Net) -> onnx.ModelProto:
     """Mean and maximum over the channels make a map that scales all of them."""
     x = net.relu(net.conv(net.input(3, 6, 6), 3, 8))
-    both = [net.put(kind, x, axes=[1], keepdims=1) for kind in ("ReduceMean", "ReduceMax")]
+    both = [net.reduce(kind, x, [1]) for kind in ("ReduceMean", "ReduceMax")]
     scale = net.put("Sigmoid", net.conv(net.put("Concat", *both, axis=1), 2, 1))
     return net.model(net.conv(net.put("Mul", x, scale), 8, 2, 1))
 

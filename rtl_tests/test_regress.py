@@ -19,7 +19,7 @@ from gatesmith.api import build, reload
 from gatesmith.errors import UserError
 from gatesmith.original import OriginalModel
 from gatesmith.rtl_tests import mutate
-from gatesmith.rtl_tests.regress import bundle, coverage, junit, report, worker
+from gatesmith.rtl_tests.regress import bundle, corpus, coverage, junit, report, worker
 from gatesmith.rtl_tests.regress.case import Case, Crashed, make_case, write_model
 from gatesmith.rtl_tests.regress.grammar import draw
 from gatesmith.rtl_tests.regress.kinds import KINDS
@@ -69,6 +69,13 @@ def test_networks_are_legal_onnx() -> None:
 def test_every_kind_of_step_is_drawn() -> None:
     kinds = {step.kind for recipe in grammar(300) for step in recipe.steps}
     assert kinds == set(KINDS)
+
+
+def test_every_quantized_network_can_be_written() -> None:
+    pytest.importorskip("onnxruntime")
+    for network in sorted(corpus.QDQ.keys() - corpus.LARGE):
+        for style in sorted(corpus.STYLES):
+            assert corpus.write("qdq", 5, {"network": network, "style": style}).model.graph.node
 
 
 def test_a_recipe_survives_json() -> None:

@@ -50,10 +50,13 @@ def save(
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     recipe = Recipe.of(small.recipe)
-    written = write_model(recipe)
-    onnx.save(written.model, place / f"{NAME}.onnx")
-    onnx.save(write_model(Recipe.of(failed.recipe)).model, place / "as_drawn.onnx")
-    options = build_arguments(recipe, written)
+    try:
+        written = write_model(recipe)
+        onnx.save(written.model, place / f"{NAME}.onnx")
+        onnx.save(write_model(Recipe.of(failed.recipe)).model, place / "as_drawn.onnx")
+    except Exception:  # that it cannot be written is what failed
+        written = None
+    options = dict(recipe.options) if written is None else build_arguments(recipe, written)
     located = None
     with tempfile.TemporaryDirectory(prefix="gatesmith-bundle-") as name:
         model = place / f"{NAME}.onnx"
