@@ -19,6 +19,8 @@ from gatesmith.api import build, reload
 from gatesmith.errors import UserError
 from gatesmith.original import OriginalModel
 from gatesmith.rtl_tests import mutate
+from gatesmith.rtl_tests.qdq_net import STYLES
+from gatesmith.rtl_tests.qdq_networks import NETWORKS as QDQ
 from gatesmith.rtl_tests.regress import bundle, corpus, coverage, junit, report, worker
 from gatesmith.rtl_tests.regress.case import Case, Crashed, make_case, write_model
 from gatesmith.rtl_tests.regress.grammar import draw
@@ -73,8 +75,8 @@ def test_every_kind_of_step_is_drawn() -> None:
 
 def test_every_quantized_network_can_be_written() -> None:
     pytest.importorskip("onnxruntime")
-    for network in sorted(corpus.QDQ.keys() - corpus.LARGE):
-        for style in sorted(corpus.STYLES):
+    for network in sorted(QDQ.keys() - corpus.LARGE):
+        for style in sorted(STYLES):
             assert corpus.write("qdq", 5, {"network": network, "style": style}).model.graph.node
 
 
