@@ -17,6 +17,8 @@ import numpy as np
 from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.fold_model import Choice, Memory
 from gatesmith.codegen.gather import granularity
+from gatesmith.codegen.int_layer_norm import IntLayerNormStage
+from gatesmith.codegen.int_softmax import IntSoftmaxStage
 from gatesmith.codegen.lane_costs import RESOURCES
 from gatesmith.codegen.matrix_unit import Fold, Naming, divisors
 from gatesmith.codegen.matrix_units import UNITS, layer_of, with_threshold
@@ -29,6 +31,8 @@ from gatesmith.ops.dense import Dense
 from gatesmith.ops.depthwise import Depthwise
 from gatesmith.ops.gather import Gather
 from gatesmith.ops.input import Input
+from gatesmith.ops.int_layer_norm import IntLayerNorm
+from gatesmith.ops.int_softmax import IntSoftmax
 from gatesmith.ops.max_pool import MaxPool
 from gatesmith.ops.threshold import Threshold
 from gatesmith.ops.window import Window
@@ -174,7 +178,7 @@ def operations(node: Node) -> int:
 def fewest_cycles(node: Node) -> int:
     """Cycles of a stage as wide as its channels, and a tap of a window a cycle.
 
-    A Gather is as wide as the beats that it moves.
+    A Gather is as wide as the beats that it moves; softmax and layer norm wait for their unit.
     """
     op = node.op
     match op:
@@ -184,12 +188,22 @@ def fewest_cycles(node: Node) -> int:
             return max(node.args[0].type.vectors, node.type.vectors * kh * kw)
         case Dense(groups=groups):
             return node.type.vectors * groups
+        case IntLayerNorm():
+            return IntLayerNormStage("n", "n", (), "n", _widest(node), op).interval
+        case IntSoftmax():
+            return IntSoftmaxStage("n", "n", (), "n", _widest(node), op).interval
         case Gather():
             x, y = node.args[0].type, node.type
             most = granularity(op.index.data.reshape(-1), x.channels, y.channels)
             return max(x.size, y.size) // most
         case _:
             return node.type.vectors
+
+
+def _widest(node: Node) -> Stream:
+    """Its source with all channels in a beat."""
+    x = node.args[0].type
+    return Stream(x.int_elem, x.channels, x.vectors, x.channels)
 
 
 def fold_cost(node: Node, threshold: Node | None, fold: Fold, cycles: int | None = None) -> Cost:

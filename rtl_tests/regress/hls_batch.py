@@ -50,6 +50,7 @@ def build_hls(cases: Sequence[Case], work: Path, types: str) -> Path:
         render("regress/csim.cpp.j2", cores=cores, headers=headers), "utf-8"
     )
     flags = ["-std=c++14", "-w", *TYPES[types], "-isystem", str(find_headers())]
+    flags.append("-DAP_INT_MAX_W=32768")  # as gs/types.h has it: ap_int.h comes first here
     base = kept(flags, lambda made: precompile(HEADERS, flags, made)) / HEADER
     command = [toolchain.find_compiler(), *flags, "-include", str(base), "-I."]
     command += ["csim.cpp", "-o", "csim"]

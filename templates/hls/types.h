@@ -10,6 +10,10 @@
 #ifndef GS_TYPES_H
 #define GS_TYPES_H
 
+// Beats may be wider than the 1024 bits of ap_int.h's default; this is the most that it allows.
+#ifndef AP_INT_MAX_W
+#define AP_INT_MAX_W 32768
+#endif
 #include <ap_int.h>
 #include <hls_stream.h>
 
