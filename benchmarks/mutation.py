@@ -114,9 +114,8 @@ def page(found: Mapping[str, dict[str, Any]]) -> None:
         rows = [one["kinds"].get(kind, {}) for one in found.values()]
         sums = [sum(row.get(key, 0) for row in rows) for key in ("mutants", "killed", "equivalent")]
         if sums[0]:
-            lines.append(
-                f"| {kind} | {words_of.replace('|', chr(92) + '|')} | {' | '.join(map(str, sums))} |"
-            )
+            told = words_of.replace("|", "\\|")
+            lines.append(f"| {kind} | {told} | {' | '.join(map(str, sums))} |")
     lines += ["", "## Equivalent mutants", "", *_mutants(found, "equivalents", None)]
     lines += ["", "## Survivors", "", *_mutants(found, "surviving", reasons)]
     PAGE.write_text(f"{words}{MARK}\n\n" + "\n".join(lines) + "\n", "utf-8")
