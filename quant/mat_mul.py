@@ -53,7 +53,7 @@ def lower_mat_mul(ctx: Context, node: Node, args: tuple[Argument, ...]) -> Form:
     assert form.base is not None
     op = Dense(Array(integers.T), found.kind, reloadable=reloadable)
     dense = ctx.node(node.name, op, (form.base,))
-    return Form(dense, dense.type.shape).then(found.step)
+    return Form(dense, node.type.shape).then(found.step)  # the base may have other axes
 
 
 def quantized(node: Node) -> bool:

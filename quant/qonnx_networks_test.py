@@ -118,6 +118,16 @@ def test_rounding_before_a_quantizer_is_part_of_it(rounding: str, tmp_path: Path
     assert [type(node.op).__name__ for node in graph] == ["Input", "Dense", "Threshold"]
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 3)])
+def test_axes_behind_a_product_are_the_values_own(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """The base of a reshaped value keeps the axes that it had, and is read in its order."""
+    net = Net(shape)
+    net.quant(2, 0.5).put("Reshape", np.array([1, -1, shape[2]])).put("Relu")
+    net.put("MatMul", net.codes(2, shape[2], 5)).quant(3, 1.0)
+    net.put("Transpose", perm=[0, 2, 1])
+    exact(Network(net.model()), tmp_path)
+
+
 def test_factors_beyond_any_integer_before_a_rounding(tmp_path: Path) -> None:
     net = Net((3,))
     net.put("MatMul", net.codes(5, 3, 2)).put("Mul", [2.0**100, -(2.0**-20)])
