@@ -118,6 +118,17 @@ def test_rounding_before_a_quantizer_is_part_of_it(rounding: str, tmp_path: Path
     assert [type(node.op).__name__ for node in graph] == ["Input", "Dense", "Threshold"]
 
 
+def test_values_that_no_machine_integer_holds(tmp_path: Path) -> None:
+    net = Net((3,))
+    for _ in range(5):  # 15 bits more in each
+        net.put("MatMul", np.array([[2.0**14, 1, 2], [3, -(2.0**15), 1], [1, 0, 2.0**13]]))
+    with pytest.raises(UserError) as raised:
+        exact(Network(net.model(), "i2:1"), tmp_path)
+
+    assert raised.value.code == "quant.too-wide"
+    assert "MatMul" in raised.value.where
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 2, 3)])
 def test_axes_behind_a_product_are_the_values_own(shape: tuple[int, ...], tmp_path: Path) -> None:
     """The base of a reshaped value keeps the axes that it had, and is read in its order."""

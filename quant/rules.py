@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
 from gatesmith.errors import UserError
-from gatesmith.ir import Affine, Graph, Node, Op, Reals
+from gatesmith.ir import Affine, Graph, IntType, Node, Op, Reals
 from gatesmith.ops.const import Const
 from gatesmith.quant.form import Form
 from gatesmith.quant.reloadable import Reloads
@@ -23,6 +23,10 @@ Argument: TypeAlias = Form | Node
 
 RESERVED = ("in", "aclk", "aresetn", "rst", "s_axis", "m_axis", "frame_error")
 """Names that the top module has for itself: a layer of that name gets another."""
+
+
+WIDEST = 62
+"""Most bits of a value, for the reference computes in int64, and adds."""
 
 
 @dataclass(slots=True)
@@ -60,13 +64,29 @@ class Context:
     def node(
         self, name: str, op: Op, args: tuple[Node, ...], meaning: Affine | None = None
     ) -> Node:
-        """New integer node under a unique name, with the origin of all that it stands for."""
+        """New integer node under a unique name, with the origin of all that it stands for.
+
+        Errors: ``quant.too-wide``.
+        """
         unique, count = name, 1
         while unique in self.names:
             count += 1
             unique = f"{name}_{count}"
         self.names.add(unique)
-        return Node(unique, op, args, self.origin, meaning=meaning)
+        node = Node(unique, op, args, self.origin, meaning=meaning)
+        elem = node.type.elem
+        if isinstance(elem, IntType) and elem.bits > WIDEST:
+            raise UserError(
+                "quant.too-wide",
+                f"{unique} needs integers of {elem.bits} bits",
+                where=f'{self.model}, node "{", ".join(self.origin) or name}"',
+                why=f"the reference computes in 64 bits, of which {WIDEST} may be used",
+                fix=(
+                    "check the weights: a damaged file has such numbers",
+                    "put a quantizer of fewer bits before this layer, or take smaller weights",
+                ),
+            )
+        return node
 
     def shared(self, name: str, op: Op, arg: Node) -> Node:
         """New integer node, or the one that already does the same to ``arg``."""

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatesmith.ir import BIPOLAR, Array, IntType, Op, TensorType, Values
+from gatesmith.ir.sum_range import sum_range
 
 FLOAT32_EXACT, FLOAT64_EXACT = 2**24, 2**53
 
@@ -94,8 +95,4 @@ class Dense(Op):
 @lru_cache(maxsize=1024)  # the search for a fold asks again and again
 def _range(weights: Array, x: IntType) -> IntType:
     """Least and largest accumulator over all outputs."""
-    positive = np.maximum(weights.data, 0).sum(axis=1)
-    negative = np.minimum(weights.data, 0).sum(axis=1)
-    lo = positive * x.lo + negative * x.hi
-    hi = positive * x.hi + negative * x.lo
-    return IntType(int(lo.min()), int(hi.max()))
+    return sum_range(weights.data, 1, x)

@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 
 from gatesmith.ir import BIPOLAR, Array, IntType, Op, TensorType, Values
+from gatesmith.ir.sum_range import sum_range
 from gatesmith.ops.max_pool import axes
 
 INT32_EXACT = 2**31 - 1
@@ -108,8 +109,4 @@ class Depthwise(Op):
 @lru_cache(maxsize=1024)  # the search for a fold asks again and again
 def _range(weights: Array, x: IntType) -> IntType:
     """Least and largest sum over all channels."""
-    positive = np.maximum(weights.data, 0).sum(axis=0)
-    negative = np.minimum(weights.data, 0).sum(axis=0)
-    lo = positive * x.lo + negative * x.hi
-    hi = positive * x.hi + negative * x.lo
-    return IntType(int(lo.min()), int(hi.max()))
+    return sum_range(weights.data, 0, x)
