@@ -207,6 +207,9 @@ module dense_signed #(
 `ifdef GATESMITH_ASSERT
     m_axis_holds: assert property (@(posedge clk) disable iff (rst)
         m_axis_tvalid && !m_axis_tready |=> m_axis_tvalid && $stable(m_axis_tdata));
+    m_axis_empty: assert property (@(posedge clk) rst |=> !m_axis_tvalid);
+    m_axis_waits: assert property (@(posedge clk) disable iff (rst)
+        !step |=> $past(finished && m_axis_tvalid && !m_axis_tready));
 `endif
 
 endmodule
