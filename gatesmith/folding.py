@@ -200,7 +200,9 @@ class Folder:
         return design.latency, sum(stage.sink.beats for stage in design)
 
     def _too_slow(self, search: Latencies, most: int) -> UserError:
-        assert search.least is not None, "a design was tried"
+        if search.least is None:  # no stage takes a frame in so few cycles: how many would it be?
+            search.quick(len(search.candidates) - 1, 0.0)
+        assert search.least is not None, "the slowest design is always one"
         latency, choice = search.least
         why = (
             f"the quickest of the designs tried takes {latency:,} cycles, with about "

@@ -27,11 +27,11 @@ from gatesmith.rtl_tests.regress.grammar import draw
 from gatesmith.rtl_tests.regress.kinds import KINDS
 from gatesmith.rtl_tests.regress.other import Other, other_network
 from gatesmith.rtl_tests.regress.outcome import CRASH, EQUAL, MISMATCH, REFUSED, Outcome
-from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe, Step
+from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe
 from gatesmith.rtl_tests.regress.rtl_batch import jobs_of, run_rtl
 from gatesmith.rtl_tests.regress.run import Regressed, Settings, regress
 from gatesmith.rtl_tests.regress.shrink import shrink, simpler
-from gatesmith.rtl_tests.regress.worker import Tools, run_numbers, run_recipes
+from gatesmith.rtl_tests.regress.worker import Tools, run_numbers
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.templates.tb import toolchain
 
@@ -312,34 +312,6 @@ def test_a_core_becomes_another_network(tmp_path: Path, monkeypatch: pytest.Monk
     assert wrong.state == MISMATCH
     assert wrong.failure is not None and wrong.failure["run"] == "reload"
     assert wrong.failure["kind"] == "data"
-
-
-QUANT = {"how": "quant", "bits": 4, "signed": 1, "narrow": 0, "mode": "ROUND", "zero": 0}
-NORM = Step("norm", 3, {"op": "LayerNormalization", "affine": 0}, {**QUANT, "coarse": 0})
-ONE = {"outs": 1, "op": "Gemm", "bits": 2, "zeros": "none", "bias": 0, "per_channel": 0}
-FOUND = (
-    # Seed 106: a stage slower than any fold, under a target for the latency.
-    Recipe(
-        *(GRAMMAR, 1439053172, (1, 1, 2), {**QUANT, "coarse": 0}),
-        {"dyadic": True, "dialect": "qonnx"},
-        (NORM,),
-        {"latency_us": 1.0, "clock_mhz": 100.0},
-    ),
-    # Seed 115: beats wider than ap_int.h takes by default.
-    Recipe(
-        *(GRAMMAR, 1074262106, (5, 8, 7), {**QUANT, "coarse": 0}),
-        {"dyadic": True, "dialect": "qonnx"},
-        (Step("dense", 0, {**ONE, "between": "none"}, None),),
-        {"unroll": "all"},
-    ),
-)
-
-
-@pytest.mark.usefixtures("simulator")
-def test_what_was_found_stays_mended() -> None:
-    pytest.importorskip("hls4ml")  # which has ap_int.h
-    found = run_recipes(FOUND, Tools(build, OriginalModel), "ap_int")
-    assert [(outcome.state, outcome.failure) for outcome in found] == [(EQUAL, None)] * len(FOUND)
 
 
 def test_a_traceback_of_the_product_is_a_failure(tmp_path: Path) -> None:

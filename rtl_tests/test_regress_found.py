@@ -1,0 +1,63 @@
+"""Networks that random runs found broken, as they were made smaller: they stay mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+import pytest
+
+from gatesmith.api import build
+from gatesmith.errors import UserError
+from gatesmith.original import OriginalModel
+from gatesmith.rtl_tests.regress.case import write_model
+from gatesmith.rtl_tests.regress.outcome import EQUAL
+from gatesmith.rtl_tests.regress.recipe import GRAMMAR, Recipe, Step
+from gatesmith.rtl_tests.regress.worker import Tools, run_recipes
+from gatesmith.templates.tb import toolchain
+
+QUANT = {"how": "quant", "bits": 4, "signed": 1, "narrow": 0, "mode": "ROUND", "zero": 0}
+NORM = Step("norm", 3, {"op": "LayerNormalization", "affine": 0}, {**QUANT, "coarse": 0})
+ONE = {"outs": 1, "op": "Gemm", "bits": 2, "zeros": "none", "bias": 0, "per_channel": 0}
+FOUND = (
+    # Seed 106: a stage slower than any fold, under a target for the latency.
+    Recipe(
+        *(GRAMMAR, 1439053172, (1, 1, 2), {**QUANT, "coarse": 0}),
+        {"dyadic": True, "dialect": "qonnx"},
+        (NORM,),
+        {"latency_us": 1.0, "clock_mhz": 100.0},
+    ),
+    # Seed 115: beats wider than ap_int.h takes by default.
+    Recipe(
+        *(GRAMMAR, 1074262106, (5, 8, 7), {**QUANT, "coarse": 0}),
+        {"dyadic": True, "dialect": "qonnx"},
+        (Step("dense", 0, {**ONE, "between": "none"}, None),),
+        {"unroll": "all"},
+    ),
+)
+
+
+def test_a_latency_below_any_design_is_refused(tmp_path: Path) -> None:
+    """Seed 156: a frame of 32 elements, one a cycle, in 30 cycles."""
+    pool = {"op": "AveragePool", "kernel": [1, 1], "strides": [1, 1], "dilations": [1, 1]}
+    recipe = Recipe(
+        *(GRAMMAR, 1296754846, (4, 8, 1), {**QUANT, "coarse": 0}),
+        {"dyadic": True, "dialect": "qonnx"},
+        (Step("pool", 0, {**pool, "pads": [0, 0, 0, 0], "ceil": 0, "counted": 0}, None),),
+        {"input_lanes": 1},
+    )
+    onnx.save(write_model(recipe).model, tmp_path / "n.onnx")
+    with pytest.raises(UserError) as raised:
+        build(tmp_path / "n.onnx", tmp_path / "b", latency_us=0.3, clock_mhz=100, input_lanes=1)
+    assert raised.value.code == "codegen.latency"
+    assert "the quickest of the designs tried takes" in raised.value.why
+
+
+def test_what_was_found_stays_mended() -> None:
+    pytest.importorskip("hls4ml")  # which has ap_int.h
+    try:
+        toolchain.find_verilator()
+    except toolchain.ToolError as missing:
+        pytest.skip(f"no simulator: {missing}")
+    found = run_recipes(FOUND, Tools(build, OriginalModel), "ap_int")
+    assert [(outcome.state, outcome.failure) for outcome in found] == [(EQUAL, None)] * len(FOUND)
