@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from gatesmith.codegen import parts
 from gatesmith.codegen.concat import ConcatStage
 from gatesmith.codegen.dense import DenseStage
 from gatesmith.codegen.dense_unrolled import unrolled_stage
@@ -177,9 +178,7 @@ def _trees() -> Iterator[Block]:
 def tree(given: tuple[int, int, int, int], text: str) -> Proof:
     """The proof of one gs_adder_tree."""
     numbers = dict(zip(("TERMS", "TERM_W", "SUM_W", "SIGNED"), given, strict=True))
-    levels, count = 0, given[0]
-    while count > 1:
-        levels, count = levels + 1, -(-count // 8)
+    levels = parts.tree_levels(given[0], given[1], signed=bool(given[3]))
     body = render("formal/adder_tree.sv.j2", instance=text, levels=levels, **numbers)
     files = {"gs_adder_tree.sv": plain("sv/gs_adder_tree.sv")}
     depth = TREE_CYCLES if levels > 1 else None
