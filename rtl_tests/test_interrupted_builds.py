@@ -85,6 +85,8 @@ def test_stopped_build_cleans_up(
 
     monkeypatch.setattr("gatesmith.build_folder.one_file", stop)
     handler = signal.getsignal(number)
+    if handler == signal.SIG_IGN:
+        pytest.skip("who started the tests has this signal ignored (nohup), and so it stays")
     assert main(["build", str(model), "-o", str(out), "--input", SPEC]) == 128 + number
     assert signal.getsignal(number) == handler
     assert signal.Signals(number).name in capsys.readouterr().err
