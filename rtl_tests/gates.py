@@ -2,7 +2,8 @@
 
 1. Yosys synthesises the core: to generic gates, or by the command of a device (synthesis/devices).
 2. With ``routed``, nextpnr places and routes it and writes down what it made of the netlist.
-3. The cells' simulation models that Yosys ships are put in, and the whole is written as Verilog.
+3. The simulation models of the cells are put in, those that Yosys ships and, of half slices as
+   nextpnr configures them, our own (templates/synth/ecp5_routed.sv); the whole is written as Verilog.
 
 Block RAMs and multipliers of most families have no such model; there the netlist has them as LUTs.
 A netlist shares nothing with the RTL but its ports: weights are in its cells, and no memory image
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gatesmith.codegen.render import plain
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.simulator import DEFINES, user_errors
 from gatesmith.synthesis import place, store
@@ -26,7 +28,7 @@ from gatesmith.synthesis.given import Given, read
 from gatesmith.synthesis.yosys import Yosys, find_yosys
 from gatesmith.templates.tb import toolchain
 
-FORMAT = "1"
+FORMAT = "7"
 GENERIC = "generic"
 MODELS: Mapping[str, tuple[str, str]] = {
     "ecp5": ("-nobram -nodsp", "+/ecp5/cells_sim.v"),
@@ -37,6 +39,9 @@ MODELS: Mapping[str, tuple[str, str]] = {
 }
 """By family: options that keep to cells with a model, and the file of the models (Yosys 0.70)."""
 SEED, MHZ = 1, 100.0
+ROUTED_CELLS = "synth/ecp5_routed.sv"
+FLOATS_HIGH = frozenset("ABCD")
+"""Inputs of an ECP5's LUTs: unconnected they are 1, which nextpnr reckons with; others are idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,12 @@ class _Steps:
         return f"{self.target.yosys} {MODELS[self.target.family][0]}".strip()
 
     @property
+    def prepare(self) -> Sequence[str]:
+        """Before it: what asks for block RAM goes where there is no model of one."""
+        styles = ("rom_style", "ram_style")
+        return [f"setattr -unset {style}" for style in styles] if "-nobram" in self.command else []
+
+    @property
     def told(self) -> Sequence[str]:
         """What a netlist depends on beside the RTL."""
         models = "" if self.target is None else MODELS[self.target.family][1]
@@ -146,6 +157,7 @@ class _Steps:
             [
                 f"read_verilog -sv -defer {' '.join(self.build.sources)}",
                 f"hierarchy -check -top {top}",
+                *self.prepare,
                 f"{self.command} -top {top}",
                 *("delete t:$scopeinfo", "setattr -unset src"),
                 f"tee -q -o {work}/cells.json stat -json -top {top}",
@@ -153,20 +165,24 @@ class _Steps:
             ],
             rtl.resolve(),
         )
-        last = "netlist.json"
         if self.nextpnr is not None:
             place.run_nextpnr(self.nextpnr, self.options, work, None)
-            last = "routed.json"
         models = (
             []
             if self.target is None
             else [f"read_verilog -overwrite {MODELS[self.target.family][1]}"]
         )
-        self._known(work / last, models, work)
+        if self.nextpnr is not None:
+            (work / "routed_cells.sv").write_text(plain(ROUTED_CELLS), "utf-8")
+            models.append("read_verilog -sv -overwrite routed_cells.sv")
+        design = self._design(work)
+        self._known(design, models, work)
+        # Alone: what a synthesis derived from its models would stand in the way of those below.
+        alone = {"modules": {top: design}}
+        (work / "alone.json").write_text(json.dumps(alone), "utf-8")
         self.yosys.run(
             [
-                f"read_json {last}",
-                f"delete {top} %n",
+                "read_json alone.json",
                 *models,
                 f"hierarchy -check -top {top}",
                 *("proc", "flatten", "opt_clean", "memory_collect"),
@@ -175,9 +191,16 @@ class _Steps:
             work,
         )
 
-    def _known(self, path: Path, models: Sequence[str], work: Path) -> None:
+    def _design(self, work: Path) -> dict[str, Any]:
+        """The top module; nextpnr's netlist has but one, under a name of its own."""
+        mapped = dict(_modules(work / "netlist.json")[self.build.top])
+        if self.nextpnr is None:
+            return mapped
+        (design,) = _modules(work / "routed.json").values()
+        return routed(design, mapped)
+
+    def _known(self, design: Mapping[str, Any], models: Sequence[str], work: Path) -> None:
         """That every cell has a model. Errors: ``verify.no-cells``."""
-        design = json.loads(path.read_text("utf-8"))["modules"][self.build.top]
         types = {cell["type"] for cell in design["cells"].values()}
         if not models:
             return
@@ -192,3 +215,34 @@ class _Steps:
                 why=f"Yosys ships no simulation model of {', '.join(missing)}",
                 fix=("take another device", "--gates generic: the gates before they are mapped"),
             )
+
+
+def _modules(path: Path) -> dict[str, dict[str, Any]]:
+    """Of a netlist in Yosys' JSON."""
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8"))["modules"]
+    return found
+
+
+def routed(design: Mapping[str, Any], mapped: Mapping[str, Any]) -> dict[str, Any]:
+    """What nextpnr-ecp5 wrote, as its models take it: every input driven, no other pin left open.
+
+    The multiplexer that OFX of a half slice is follows from its pins. Bits of an output that are a
+    number in the netlist that went in have no net in what comes out: they are that number again.
+    """
+    ports = {}
+    for name, port in design["ports"].items():
+        bits = zip(port["bits"], mapped["ports"][name]["bits"], strict=True)
+        ports[name] = {**port, "bits": [was if was in ("0", "1") else now for now, was in bits]}
+    cells = {}
+    for name, cell in design["cells"].items():
+        pins = cell["connections"]
+        parameters = dict(cell["parameters"])
+        if cell["type"] == "TRELLIS_COMB":
+            parameters["IS_Z1"] = "1" if pins.get("FXA") else "0"
+        driven = {
+            pin: bits or ["1" if pin in FLOATS_HIGH else "0"]
+            for pin, bits in pins.items()
+            if bits or cell["port_directions"][pin] == "input"
+        }
+        cells[name] = {**cell, "parameters": parameters, "connections": driven}
+    return {**design, "ports": ports, "cells": cells}

