@@ -149,7 +149,6 @@ def _of_one_base(a: Form, b: Form) -> Form | None:
         a.shape,
         (Scale(first.mul + second.mul, first.add + second.add),),
         a.order,
-        origin=tuple(dict.fromkeys(a.origin + b.origin)),
     )
 
 

@@ -196,7 +196,8 @@ def _lower_node(ctx: Context, node: Node, values: dict[Node, Argument | None]) -
             "no rule for it in quant/",
             "end the model before this node",
         )
-    before = tuple(o for arg in known if isinstance(arg, Form) for o in _since_base(arg))
+    forms = {id(arg): arg for arg in known if isinstance(arg, Form)}  # x + x: once
+    before = tuple(name for form in forms.values() for name in _since_base(form))
     ctx.origin = tuple(dict.fromkeys(before + node.origin))
     form = RULES[type(node.op)](ctx, node, known)
     fresh = all(not isinstance(arg, Form) or arg.base is not form.base for arg in known)
@@ -206,7 +207,9 @@ def _lower_node(ctx: Context, node: Node, values: dict[Node, Argument | None]) -
 
 def _since_base(form: Form) -> tuple[str, ...]:
     """ONNX nodes behind the form's base that the base does not stand for already."""
-    done = form.base.origin if form.base is not None else ()
+    if form.base is None or not form.base.origin:
+        return form.origin
+    done = frozenset(form.base.origin)
     return tuple(name for name in form.origin if name not in done)
 
 

@@ -3,7 +3,7 @@
 1. Yosys synthesises the core: to generic gates, or by the command of a device (synthesis/devices).
 2. With ``routed``, nextpnr places and routes it and writes down what it made of the netlist.
 3. The simulation models of the cells are put in, those that Yosys ships and, of half slices as
-   nextpnr configures them, our own (templates/synth/ecp5_routed.sv); the whole is written as Verilog.
+   nextpnr configures them, our own (templates/synth/ecp5_routed.sv); the whole becomes Verilog.
 
 Block RAMs and multipliers of most families have no such model; there the netlist has them as LUTs.
 A netlist shares nothing with the RTL but its ports: weights are in its cells, and no memory image
