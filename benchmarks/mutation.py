@@ -31,19 +31,16 @@ DESIGNS: Mapping[str, dict[str, Any]] = {
         "about": "digits_2w2a, folded: 2-bit dense layers, thresholds, width converters",
         "model": "examples/digits/digits_2w2a.onnx",
         "build": {"cycles": 300, "input_spec": "u5:1/16"},
-        "frames": None,
     },
     "mobile": {
         "about": "depthwise and pointwise convolutions, asymmetric pads, global average pool",
         "model": "examples/exported/mobile.onnx",
         "build": {"cycles": 2000},
-        "frames": None,
     },
     "residual": {
         "about": "4-bit ResNet: forks, joins, FIFOs, and one layer with its weights as wires",
         "model": "examples/exported/residual.onnx",
         "build": {"cycles": 4000, "unroll": ["blocks_blocks_1_shortcut_shortcut_0_Conv"]},
-        "frames": None,
     },
 }
 
@@ -77,12 +74,11 @@ def mutated(name: str, asked: argparse.Namespace) -> dict[str, Any]:
             folder,
             mutants=asked.mutants,
             seed=asked.seed,
-            frames=about["frames"],
             prove=not asked.no_prove,
             timeout=asked.timeout,
             progress=told,
         )
-    return {"about": about["about"], "frames": about["frames"], **result.as_json()}
+    return {"about": about["about"], **result.as_json()}
 
 
 def told(what: str, done: int, total: int) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gatesmith.ir import Graph, Ints
 from gatesmith.ir.execute import execute
 from gatesmith.rtl_tests.vectors import Port
+from gatesmith.templates.tb.shards import compared
 
 FACTOR = 6364136223846793005
 """Donald Knuth's multiplier of a linear congruential generator modulo 2**64 (MMIX)."""
@@ -64,9 +65,7 @@ def streams_of(build: Mapping[str, Any]) -> list[Stream]:
     """Those that carry a value of the IR in its order, frame after frame."""
     return [
         Stream(sink["wire"], str(stage["name"]), str(stage["node"]), Port.of(sink))
-        for stage in build["stages"]
-        if stage["compare"] and not stage.get("gated")
-        for sink in stage["sinks"]
+        for stage, sink in compared(build)
     ]
 
 

@@ -21,7 +21,6 @@ from typing import Any, TypeAlias
 
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.mutation.design import Rtl, elaborate
-from gatesmith.rtl_tests.mutation.free_memory import free_memories
 from gatesmith.rtl_tests.mutation.free_word import free_word, sided
 from gatesmith.rtl_tests.mutation.miter import NAME, Codes, Instance, miter
 from gatesmith.rtl_tests.mutation.mutant import IMAGE, Mutant
@@ -123,8 +122,6 @@ class _Court:
             return Judged(EQUIVALENT, "module", "scorr, pdr: the word, wherever it is read")
         decided = [self._decided(mutant, names, module, one) for one in self.instances[module]]
         verdict, how = next((v for v in decided if v[0] != EQUIVALENT), decided[0])
-        if verdict == UNDECIDED and self._same_without_memories(mutant, module):
-            return Judged(EQUIVALENT, "module", "scorr, pdr: with any memories")
         alone = Judged(verdict, "core" if module == top else "module", how)
         if verdict in (EQUIVALENT, BEYOND) or module == top:
             return alone
@@ -143,37 +140,6 @@ class _Court:
             for image in self.rtl.folder.glob("*.mem"):
                 files[image.name] = image.read_text("ascii")
             wider = replace(one, inputs=(*one.inputs, *word.inputs))
-            files["gs_miter.v"] = miter(module, wider, self.codes.get(module, {}))
-            if self._solved(files)[0] != EQUIVALENT:
-                return False
-        return True
-
-    def _same_without_memories(self, mutant: Mutant, module: str) -> bool:
-        """Whether two versions agree that read and write their memories alike."""
-        if mutant.how == IMAGE or module == self.rtl.top:
-            return False
-        text = self.rtl.texts[mutant.file]
-        gold, gate = free_memories(text), free_memories(mutant.applied(text))
-        if (
-            gold is None
-            or gate is None
-            or (gold.inputs, gold.outputs)
-            != (
-                gate.inputs,
-                gate.outputs,
-            )
-        ):
-            return False
-        files = {f: t for f, t in self.rtl.texts.items() if f != mutant.file}
-        for side, version in (("gold", gold), ("gate", gate)):
-            named = sided(version.text, side, [module]).replace(f'"{side}_', '"')
-            files[f"{side}_{mutant.file}"] = named
-        for image in self.rtl.folder.glob("*.mem"):
-            files[image.name] = image.read_text("ascii")
-        for one in self.instances[module]:
-            wider = replace(
-                one, inputs=(*one.inputs, *gold.inputs), outputs=(*one.outputs, *gold.outputs)
-            )
             files["gs_miter.v"] = miter(module, wider, self.codes.get(module, {}))
             if self._solved(files)[0] != EQUIVALENT:
                 return False

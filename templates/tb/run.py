@@ -11,7 +11,6 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 HERE = Path(__file__).parent
 
@@ -50,10 +49,11 @@ def main() -> int:
     except toolchain.ToolError as error:
         print(f"error[{error.code}]: {error}", *(f"  fix  {fix}" for fix in error.fix), sep="\n")
         return 2
+    names = [sink["wire"] for _, sink in shards.compared(build)]
     for result in results:
         state = "equal" if not result["wrong"] else f"DIFFERENT: {result['first']}"
         if result["first"] and result["first"]["kind"] == "stream":
-            state = f"DIFFERENT inside: {streams(build)[result['first']['stream']]} first"
+            state = f"DIFFERENT inside: {names[result['first']['stream']]} first"
         equal = result["frames"] - len(result["wrong"])
         print(f"{result['job']:18} {equal:6} of {result['frames']:6} frames  {state}")
     total = shards.total(results)
@@ -74,16 +74,6 @@ def main() -> int:
         if options.strict_timing:
             return 1
     return int(total["errors"] != 0 or bool(total["wrong"]))
-
-
-def streams(build: dict[str, Any]) -> list[str]:
-    """Names of the streams in the core that streams.svh sums up."""
-    return [
-        str(sink["wire"])
-        for stage in build["stages"]
-        if stage["compare"] and not stage.get("gated")
-        for sink in stage["sinks"]
-    ]
 
 
 if __name__ == "__main__":

@@ -58,6 +58,19 @@ class Files:
     bench: Path
 
 
+def compared(build: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Stage and sink of each stream that is compared in the core, in the order of streams.svh.
+
+    Those that carry a value of the IR in its order, frame after frame.
+    """
+    return [
+        (stage, sink)
+        for stage in build["stages"]
+        if stage["compare"] and not stage.get("gated")
+        for sink in stage["sinks"]
+    ]
+
+
 def patience(build: Mapping[str, Any]) -> dict[str, int]:
     """Watchdog and drain time that suit a design, in cycles.
 
