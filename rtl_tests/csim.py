@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.simulator import user_errors
 from gatesmith.templates.tb import toolchain
+from gatesmith.templates.tb.cache import digest, folder
 
 HEADERS = Path("templates") / "vivado" / "ap_types"
 """Where hls4ml keeps ap_int.h and hls_stream.h."""
@@ -106,28 +105,15 @@ def build_csim(directory: Path, types: str = "fast") -> Path:
     with user_errors(directory):
         compiler = toolchain.find_compiler()
         flags = [*FLAGS, *TYPES[types], "-isystem", str(headers)]
-        said = subprocess.run([compiler, "--version"], capture_output=True, check=False).stdout
-        key = _digest(said, *map(str.encode, flags), *_contents(headers, "*.h"), *sources)
-        home = toolchain.cache_folder().with_name("hls")
-        ready = home / key / "csim"
-        if ready.exists():
-            os.utime(ready.parent)
-            return ready
-        work = _fresh(home)
-        try:
-            _compile(compiler, flags, directory, work)
-            finished = work / "finished"
-            finished.mkdir()
-            os.replace(work / "csim", finished / "csim")
-            try:
-                os.rename(finished, home / key)
-            except OSError:  # another process was first: the same content
-                if not ready.exists():
-                    raise
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
-        _forget_oldest(home)
-        return ready
+        said = toolchain.said([compiler, "--version"])
+        key = digest(said, *flags, *_contents(headers, "*.h"), *sources)
+
+        def make(ready: Path) -> None:
+            with tempfile.TemporaryDirectory(dir=ready) as work:
+                _compile(compiler, flags, directory, Path(work))
+                os.replace(Path(work) / "csim", ready / "csim")
+
+        return toolchain.kept(folder("hls"), key, make, KEEP) / "csim"
 
 
 def run_csim(program: Path, vectors: Path, first: int, frames: int, work: Path) -> list[Ran]:
@@ -197,23 +183,6 @@ def _contents(folder: Path, pattern: str) -> list[bytes]:
     ]
 
 
-def _digest(*parts: bytes) -> str:
-    total = sha256()
-    for part in parts:
-        total.update(b"%d:" % len(part) + part)
-    return total.hexdigest()[:32]
-
-
-def _fresh(home: Path) -> Path:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(prefix="build-", dir=home))
-    except OSError as error:
-        fix = ("set GATESMITH_CACHE to a folder that can be written",)
-        what = "cannot write the cache"
-        raise toolchain.ToolError("verify.no-cache", what, str(error), fix) from error
-
-
 def _compile(compiler: str, flags: Sequence[str], directory: Path, work: Path) -> None:
     """Each unit in a process of its own, then link."""
     units = sorted((directory / "hls").glob("*.cpp"))
@@ -251,9 +220,3 @@ def _failed(what: str, why: str) -> toolchain.ToolError:
 
 def _tail(text: str) -> str:
     return "\n".join(text.strip().splitlines()[-20:])
-
-
-def _forget_oldest(home: Path) -> None:
-    built = [entry for entry in home.iterdir() if (entry / "csim").exists()]
-    for entry in sorted(built, key=lambda entry: entry.stat().st_mtime)[:-KEEP]:
-        shutil.rmtree(entry, ignore_errors=True)

@@ -15,7 +15,7 @@ import pytest
 from gatesmith.build_folder import Built
 from gatesmith.rtl_tests import ip_builds, object_cache
 from gatesmith.rtl_tests.tcl_stubs import QUARTUS, VIVADO, run_script, values
-from gatesmith.templates.tb import toolchain
+from gatesmith.templates.tb import cache, toolchain
 
 pytest.importorskip("fusesoc")
 pytest.importorskip("edalize")
@@ -29,7 +29,7 @@ QUICK = "OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0"
 """For the compiler: a few frames are run, not a data set."""
 
 OBJCACHE = " ".join(
-    (sys.executable, str(Path(object_cache.__file__).absolute()), str(toolchain.cache_folder()))
+    (sys.executable, str(Path(object_cache.__file__).absolute()), str(cache.folder("objects")))
 )
 
 

@@ -214,5 +214,5 @@ def test_killed_compiler_is_reported_and_leaves_nothing(
     assert "signal 9" in told
     kept = [path for path in (tmp_path / "cache").rglob("*") if path.name in {"sim", "csim"}]
     assert [path for path in kept if path.is_file()] == []
-    assert list((tmp_path / "cache" / "sim").glob("build-*")) == []
+    assert list((tmp_path / "cache" / "sim").iterdir()) == []
     assert [path for path in (tmp_path / "cache").rglob("*.o")] == []

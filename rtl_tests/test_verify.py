@@ -23,7 +23,7 @@ from gatesmith.ops.requantize import Requantize
 from gatesmith.rtl_tests import mutate, tiny
 from gatesmith.rtl_tests.simulator import build_simulator, simulate
 from gatesmith.rtl_tests.verify import Verdict, verify
-from gatesmith.templates.tb import toolchain
+from gatesmith.templates.tb import cache, toolchain
 from gatesmith.templates.tb.shards import Job
 
 FRAMES = 300
@@ -335,8 +335,9 @@ def test_old_or_missing_verilator(
 
 def test_two_builds_at_once(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build_simulator(build)
-    for library in toolchain.cache_folder().glob("runtime-*"):  # half a minute of compiling
-        shutil.copytree(library, tmp_path / "cache" / "sim" / library.name, copy_function=os.link)
+    if cache.folder("runtime").is_dir():  # half a minute of compiling
+        library = tmp_path / "cache" / "runtime"
+        shutil.copytree(cache.folder("runtime"), library, copy_function=os.link)
     monkeypatch.setenv("GATESMITH_CACHE", str(tmp_path / "cache"))
 
     with ThreadPoolExecutor(2) as pool:
@@ -344,8 +345,8 @@ def test_two_builds_at_once(build: Path, tmp_path: Path, monkeypatch: pytest.Mon
 
     assert first == second
     assert os.access(first, os.X_OK)
-    left = {entry.name.split("-")[0] for entry in (tmp_path / "cache" / "sim").iterdir()}
-    assert left == {first.parent.name, "runtime"}
+    left = [entry.name for entry in (tmp_path / "cache" / "sim").iterdir()]
+    assert left == [first.parent.name]
     before = first.stat().st_mtime_ns
     mutate.flip_bit(build / "rtl" / "scale_mul.mem", word=0, bit=0)
     assert build_simulator(build).stat().st_mtime_ns == before  # weights are no part of it

@@ -9,7 +9,7 @@ from gatesmith.codegen.render import plain, render
 from gatesmith.rtl_tests.stream_sums import FACTOR, streams_of
 
 TEMPLATES = ("tb.sv", "main.sv", "probe.svh", "streams.svh", "README.md", "Makefile")
-PLAIN = ("bench.py", "toolchain.py", "shards.py", "run.py")
+PLAIN = ("bench.py", "toolchain.py", "cache.py", "shards.py", "run.py")
 
 
 def bench_files(build: Mapping[str, Any]) -> dict[str, str]:

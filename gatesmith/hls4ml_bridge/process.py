@@ -23,7 +23,8 @@ import gatesmith
 from gatesmith.errors import UserError
 from gatesmith.hls4ml_bridge.layers import Layer, load
 from gatesmith.hls4ml_bridge.settings import Settings
-from gatesmith.templates.tb.toolchain import cache_folder, die_with_parent
+from gatesmith.templates.tb import cache
+from gatesmith.templates.tb.toolchain import die_with_parent
 
 KEEP = 24
 """Compiled projects in the cache; the longest unused go first."""
@@ -119,7 +120,7 @@ def _key(model: bytes, job: Mapping[str, Any]) -> str:
 
 def _cache(key: str) -> Path:
     """Where the compiled project of a key is; the longest unused go."""
-    home = cache_folder().parent / "hls4ml"
+    home = cache.folder("hls4ml")
     try:
         home.mkdir(parents=True, exist_ok=True)
         place = home / key[:32]

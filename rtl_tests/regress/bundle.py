@@ -121,7 +121,7 @@ def versions() -> dict[str, str]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return {**found, "compiler": toolchain._output([toolchain.find_compiler(), "--version"])[:60]}
+    return {**found, "compiler": toolchain.said([toolchain.find_compiler(), "--version"])[:60]}
 
 
 def replay(place: Path, tools: Tools) -> Outcome:

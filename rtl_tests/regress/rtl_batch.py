@@ -8,11 +8,8 @@ their beats as tb.sv does. Compiled without optimisation: these cores run for mi
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +17,7 @@ from typing import Any
 
 from gatesmith.codegen.render import plain, render
 from gatesmith.rtl_tests.regress.case import Case
-from gatesmith.templates.tb import shards, toolchain
+from gatesmith.templates.tb import cache, shards, toolchain
 from gatesmith.templates.tb.bench import KINDS
 from gatesmith.templates.tb.shards import Job
 
@@ -37,6 +34,8 @@ HEADER = "base.h"
 HEADERS = ("driver.h", "verilated.h", "string", "vector", "memory")
 LONGEST = 600
 """Seconds that a tool may take for a batch."""
+KEEP = 16
+"""Libraries in the cache; the longest unused go first."""
 
 
 class ToolError(Exception):
@@ -196,22 +195,8 @@ def precompile(headers: Sequence[str], flags: Sequence[str], work: Path) -> None
 
 def kept(key: Sequence[str], fill: Callable[[Path], None]) -> Path:
     """Folder in the cache that ``fill`` fills, once for each key and compiler."""
-    compiler = toolchain._output([toolchain.find_compiler(), "--version"])
-    name = hashlib.sha256("\0".join((*key, compiler)).encode()).hexdigest()[:24]
-    home = toolchain.cache_folder().with_name("regress")
-    ready = home / name
-    if ready.exists():
-        return ready
-    home.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix="library-", dir=home))
-    fill(work)
-    try:
-        work.rename(ready)
-    except OSError:  # another process was first
-        shutil.rmtree(work, ignore_errors=True)
-        if not ready.exists():
-            raise
-    return ready
+    compiler = toolchain.said([toolchain.find_compiler(), "--version"])
+    return toolchain.kept(cache.folder("regress"), cache.digest(*key, compiler), fill, KEEP)
 
 
 def call(

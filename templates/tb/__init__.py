@@ -1,1 +1,1 @@
-"""Files that become the tb/ folder of a build; toolchain.py and shards.py also serve gatesmith."""
+"""Files that become the tb/ folder of a build; gatesmith itself uses its caches and tools too."""

