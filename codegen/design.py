@@ -119,11 +119,8 @@ class Design:
         return edges
 
     @property
-    def latency(self) -> int:
-        """Cycles from the first beat in to the last beat out of a frame that enters an idle core.
-
-        Beats come one a cycle on every input, nothing stalls at the outputs.
-        """
+    def least_latency(self) -> int:
+        """Latency (codegen/latency.py), were no stream ever held back; exact without branches."""
         edges = self.schedule()
         return max(int(edges[p.driver][-1]) for p in self.outputs if p.driver is not None)
 

@@ -127,7 +127,7 @@ def reached_interval(design: Design) -> int:
     low = high - 1
     while Solver(graph, high, depth, delays).solve() is None:
         low, high = high, 2 * high
-        if low > _long(graph, design):
+        if low > longest(graph, design):
             raise ValueError(f"{design.name} stands still with the FIFOs that it has")
     while high - low > 1:
         middle = (low + high) // 2
@@ -143,7 +143,7 @@ def alive(design: Design) -> bool:
     depth = {name: stage.depth for name, stage in fifos(design).items()}
     delays = {name: stage.latency for name, stage in fifos(design).items()}
     graph = _narrow(design)
-    return Solver(graph, _long(graph, design), depth, delays).solve() is not None
+    return Solver(graph, longest(graph, design), depth, delays).solve() is not None
 
 
 def fifos(design: Design) -> dict[str, FifoStage]:
@@ -157,7 +157,7 @@ def events(design: Design) -> int:
     return beats + sum(stage.interval for stage in design)
 
 
-def _long(graph: Graph, design: Design) -> int:
+def longest(graph: Graph, design: Design) -> int:
     """An interval in which any frame that moves at all has left."""
     return 4 * graph.size + sum(stage.interval for stage in design)
 
@@ -228,7 +228,7 @@ class _Search:
         rooms = least_rooms(design, interval)
         self.graph = Graph(design, rooms)
         self.narrow = _narrow(design)
-        self.long, self.visited, self.least = _long(self.graph, design), 0, set[str]()
+        self.long, self.visited, self.least = longest(self.graph, design), 0, set[str]()
         depth = dict.fromkeys(self.fifos, UNLIMITED)
         found = self._solve(self.graph, interval, depth)
         if found is None:

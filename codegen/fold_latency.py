@@ -7,8 +7,8 @@ The latency of a frame is no sum over layers, so there is no exact search here. 
    layer (from the last beat of a vector in to the end of what it gives) has a price, bisected.
 
 Every design that is taken or turned down for its latency was planned, and its schedule computed
-(Design.latency). The number of tries is bounded by counted work, so that equal inputs give equal
-answers.
+(Design.least_latency; where branches meet it may take longer, and gatesmith/folding.py asks again
+for less). The number of tries is bounded by counted work, so that equal inputs give equal answers.
 """
 
 from __future__ import annotations

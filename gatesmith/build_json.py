@@ -33,6 +33,7 @@ from gatesmith.codegen.cost import Cost
 from gatesmith.codegen.design import CorePort, Design, Driver, Placed
 from gatesmith.codegen.exit_depth import behind_gates, early_interval, has_gates
 from gatesmith.codegen.fifo import FifoStage
+from gatesmith.codegen.latency import latency
 from gatesmith.codegen.stream import Stream
 from gatesmith.codegen.window import WindowStage
 from gatesmith.ir import Affine, Graph, IntType, Node
@@ -64,7 +65,7 @@ def describe(
         "inputs": _inputs(design, real, inputs),
         "outputs": _outputs(design, integer, outputs),
         "interval": design.interval,
-        "latency": design.latency,
+        "latency": latency(design),
         "data_dependent": any(stage.data_dependent for stage in design),
         "interval_early": early_interval(design) if has_gates(design) else None,
         "cost": _cost(design.cost),

@@ -21,6 +21,7 @@ from gatesmith.codegen.fold_latency import Latencies
 from gatesmith.codegen.fold_model import Choice, Memory
 from gatesmith.codegen.fold_search import Fit, Search, intervals, within
 from gatesmith.codegen.lane_costs import block_rams
+from gatesmith.codegen.latency import latency
 from gatesmith.codegen.plan import check_target, plan
 from gatesmith.errors import UserError, raise_all
 from gatesmith.ir import Graph
@@ -186,7 +187,7 @@ class Folder:
                 raise self._too_slow(search, most)
             design = self.designed(choice)
             takes = used(design)
-            late = max(0, design.latency - most)
+            late = max(0, latency(design) - most)
             over = {name for name in limits if takes[name] > (self.target.limits or {})[name]}
             if not late and not over:
                 return Folded(self.target, self.memory, choice, design, None)
@@ -197,25 +198,26 @@ class Folder:
 
     def _measured(self, choice: Choice) -> tuple[int, int]:
         design = self.planned(choice)
-        return design.latency, sum(stage.sink.beats for stage in design)
+        return design.least_latency, sum(stage.sink.beats for stage in design)
 
     def _too_slow(self, search: Latencies, most: int) -> UserError:
         if search.least is None:  # no stage takes a frame in so few cycles: how many would it be?
             search.quick(len(search.candidates) - 1, 0.0)
         assert search.least is not None, "the slowest design is always one"
-        latency, choice = search.least
+        choice = search.least[1]
+        fewest = latency(self.designed(choice))
         why = (
-            f"the quickest of the designs tried takes {latency:,} cycles, with about "
+            f"the quickest of the designs tried takes {fewest:,} cycles, with about "
             f"{choice.of('lut'):,} LUTs and {choice.of('dsp'):,} DSP blocks"
         )
-        if latency <= most:
+        if fewest <= most:
             why = f"designs quick enough do not keep the limits {dict(self.target.limits or {})}"
         return UserError(
             "codegen.latency",
             f"a latency of {most:,} cycles is out of reach",
             where=self.target.said,
             why=why,
-            fix=(f"allow {max(latency, most):,} cycles or more", "raise --clock-mhz"),
+            fix=(f"allow {max(fewest, most):,} cycles or more", "raise --clock-mhz"),
         )
 
 

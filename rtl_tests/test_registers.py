@@ -13,6 +13,7 @@ import numpy as np
 from cocotb.triggers import ClockCycles
 from cocotbext.axi import AxiStreamFrame  # type: ignore[import-untyped]
 
+from gatesmith.codegen.latency import latency
 from gatesmith.codegen.registers.around import Around, Classes, around
 from gatesmith.codegen.registers.fields import Kind
 from gatesmith.codegen.registers.layout import IDENTIFICATION
@@ -62,7 +63,7 @@ async def says_what_it_is(dut: Any, stall: bench.Stall) -> None:
         assert await core.read("hash_low") == CONTENT & WORD
         assert await core.read("hash_high") == CONTENT >> 32
         assert await core.read("interval") == design.interval
-        assert await core.read("latency") == design.latency
+        assert await core.read("latency") == latency(design)
         assert await core.read("shape", "inputs") == len(design.inputs)
         assert await core.read("shape", "outputs") == len(design.outputs)
         assert await core.read("streams") == len(core.around.streams)

@@ -36,6 +36,26 @@ FOUND = (
     ),
 )
 
+LATE = Recipe(  # Seed 127: a FIFO as deep as the interval asks for holds up the first frame.
+    *(GRAMMAR, 1387947162, (2, 1, 5), {**QUANT, "how": "multi", "coarse": 0}),
+    {"dyadic": False, "dialect": "qonnx"},
+    (
+        Step(
+            "join",
+            0,
+            {
+                **{"op": "Add", "branch": "layer", "between": "scale"},
+                "quant": {**QUANT, "how": "multi", "bits": 2, "mode": "FLOOR", "coarse": -1},
+                **{"bits": 1, "zeros": "none", "bias": 0, "per_channel": 1},
+            },
+            {**QUANT, "bits": 8, "signed": 0, "mode": "CEIL", "coarse": 0},
+        ),
+        Step("dense", 1, {**ONE, "outs": 5, "op": "MatMul", "bits": 1, "between": "leaky"}, None),
+    ),
+    {"cycles": 3000, "input_lanes": 1},
+    frames=5,
+)
+
 
 def test_a_latency_below_any_design_is_refused(tmp_path: Path) -> None:
     """Seed 156: a frame of 32 elements, one a cycle, in 30 cycles."""
@@ -53,11 +73,22 @@ def test_a_latency_below_any_design_is_refused(tmp_path: Path) -> None:
     assert "the quickest of the designs tried takes" in raised.value.why
 
 
-def test_what_was_found_stays_mended() -> None:
+@pytest.fixture
+def simulator() -> None:
     pytest.importorskip("hls4ml")  # which has ap_int.h
     try:
         toolchain.find_verilator()
     except toolchain.ToolError as missing:
         pytest.skip(f"no simulator: {missing}")
+
+
+@pytest.mark.usefixtures("simulator")
+def test_latency_of_branches_that_hold_each_other_up() -> None:
+    (outcome,) = run_recipes([LATE], Tools(build, OriginalModel), "fast")
+    assert (outcome.state, outcome.failure, outcome.timing) == (EQUAL, None, None)
+
+
+@pytest.mark.usefixtures("simulator")
+def test_what_was_found_stays_mended() -> None:
     found = run_recipes(FOUND, Tools(build, OriginalModel), "ap_int")
     assert [(outcome.state, outcome.failure) for outcome in found] == [(EQUAL, None)] * len(FOUND)

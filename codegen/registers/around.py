@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gatesmith.codegen import parts
 from gatesmith.codegen.design import Design
+from gatesmith.codegen.latency import latency
 from gatesmith.codegen.registers.bank import Bank, Port
 from gatesmith.codegen.registers.fields import RegisterMap
 from gatesmith.codegen.registers.layout import Facts, layout
@@ -188,7 +189,7 @@ def around(
         core.streams,
         len(memories),
         design.interval,
-        design.latency,
+        latency(design),
     )
     ends = zip(core.outputs, classes, strict=True)
     return Around(
