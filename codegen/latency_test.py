@@ -1,4 +1,4 @@
-"""Latency with and without branches; rtl_tests/test_regress_found.py has designs that are held up."""
+"""Latency with and without branches; rtl_tests/test_regress_found.py has one in the simulator."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from gatesmith.pipeline import STEPS, Progress, compile_model, dumper, quiet
 from gatesmith.place import Place, path_of
 from gatesmith.quant.reloadable import Reloads
 from gatesmith.quant.with_exit import Exit
-from gatesmith.reload_wishes import reload_wishes
+from gatesmith.register_wishes import register_wishes
 from gatesmith.report.folds import FoldReport
 from gatesmith.report.write import check_report, write_report
 from gatesmith.rtl_tests.verify import Verdict
@@ -47,6 +47,7 @@ def build(
     input_lanes: int | None = None,
     exit_at: str | None = None,
     registers: bool = False,
+    dma: bool = False,
     reloadable: str | Sequence[str] = (),
     report: Place | None = None,
     dump_ir: tuple[str, ...] = (),
@@ -71,6 +72,8 @@ def build(
         exit_at: ``OUTPUT:MARGIN``: of a model with two heads, frames leave at this one where its
             best score is ahead of the second by more.
         registers: Whether a module with control and status over AXI4-Lite is put around the core.
+        dma: Whether frames are moved from and to memory, by address, over AXI4. Needs
+            ``registers``.
         reloadable: Layers whose weights and thresholds are written through the registers: names,
             with ``*``, or ``all``; with ``=BITS`` behind for weights of so many bits. Needs
             ``registers``.
@@ -96,7 +99,7 @@ def build(
     target = wanted.target()
     spec = None if input_spec is None else InputSpec.parse(input_spec)
     given = None if exit_at is None else Exit.parse(exit_at)
-    layers = reload_wishes(names_of(reloadable), registers=registers)
+    layers = register_wishes(names_of(reloadable), registers=registers, dma=dma)
     dump = dumper(dump_ir)
     prepare(out)
     if report is not None:
@@ -118,6 +121,7 @@ def build(
         "input_lanes": input_lanes,
         "exit": exit_at,
         "registers": registers or None,
+        "dma": dma or None,
         "reloadable": [str(wish) for wish in layers] or None,
     }
     searched = target.limits is not None or target.latency is not None

@@ -55,6 +55,7 @@ def test_build_json_tells_enough_to_reproduce(tmp_path: Path) -> None:
         "input_lanes": None,
         "exit": None,
         "registers": None,
+        "dma": None,
         "reloadable": None,
     }
     assert set(content["files"]) == set(files(tmp_path / "b")) - {"build.json"}

@@ -19,7 +19,7 @@ SPEEDS = ("cycles", "fps", "clock_mhz", "latency_us", "device", "budget", "input
 BUILT_WITH = (*SPEEDS, "unroll", "fold", "input", "exit")
 """Options in build.json from which the design is made again."""
 
-LATER = ("registers", "reloadable")
+LATER = ("registers", "dma", "reloadable")
 """The same of options that builds of earlier versions do not have."""
 
 

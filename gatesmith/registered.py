@@ -5,9 +5,11 @@
     module      around the core          bank    with the registers         span    bytes
     content     16 hexadecimal digits: what registers hash_high and hash_low say
     map         registers: name, offset, about, and fields: name, lsb, bits, kind, about, value
-    inputs, outputs    of each a ``window``: beats that its data window holds; of outputs
+    inputs, outputs    of each a ``window``: beats that its data window holds, and ``words``: of 32
+                bits, that a frame takes in it and in memory; of outputs
                 ``classes``: null, or how the register argmax finds the class: index, falls
     streams     wires whose stalls are counted, by number
+    buses       AXI4 towards memory, of inputs and then outputs: prefix, reads; none without --dma
     memories    that can be reloaded, by number: stage, node, what, depth, bits, chunks, crc
 """
 
@@ -46,7 +48,8 @@ def registered(design: Design, integer: Graph, build: Mapping[str, Any], rtl: st
         entry["prefix"]: told(str(entry["name"])) for entry in (*build["inputs"], *build["outputs"])
     }
     classes = [classes_of(node) for node in integer.outputs]
-    return around(design, int(rtl, 16), classes, tensors)
+    dma = bool(build["options"]["dma"])
+    return around(design, int(rtl, 16), classes, tensors, dma=dma)
 
 
 def content_of(rtl: Mapping[str, str]) -> str:
@@ -92,10 +95,11 @@ def described(design: Design, made: Around, content: str) -> dict[str, Any]:
         "span": made.map.span,
         "content": content,
         "map": map_json(made.map),
-        "inputs": [{"window": end.window} for end in made.inputs],
+        "inputs": [{"window": end.window, "words": end.words} for end in made.inputs],
         "outputs": [
             {
                 "window": end.window,
+                "words": end.words,
                 "classes": None
                 if end.classes is None
                 else {"index": end.classes.index, "falls": end.classes.falls},
@@ -103,6 +107,7 @@ def described(design: Design, made: Around, content: str) -> dict[str, Any]:
             for end in made.outputs
         ],
         "streams": list(made.streams),
+        "buses": [{"prefix": bus.prefix, "reads": bus.reads} for bus in made.buses],
         "memories": [
             {
                 "stage": memory.stage,

@@ -37,12 +37,21 @@ def bipolar(folder: Path) -> Built:
 
 def registers(folder: Path) -> Built:
     """As small, behind registers, with every layer reloadable."""
+    return _behind_registers(folder, reloadable="all")
+
+
+def memory(folder: Path) -> Built:
+    """As small, with frames by address."""
+    return _behind_registers(folder, dma=True)
+
+
+def _behind_registers(folder: Path, **options: Any) -> Built:
     net = Net((6,), 3)
     net.quant(3, 0.5).dense(6, 4, 2).quant(2, 1.0).dense(4, 3, 2)
     net.rename = {node.name: f"{HOSTILE}\n{k}\x01" for k, node in enumerate(net.nodes)}
     net.rename |= {"x": f"x{HOSTILE}", net.current: f"y{HOSTILE}\u202e"}
     name = HOSTILE.replace("/", "")
-    return _built(net.model(), folder, name, registers=True, reloadable="all")
+    return _built(net.model(), folder, name, registers=True, **options)
 
 
 def _built(model: onnx.ModelProto, folder: Path, name: str, **options: Any) -> Built:

@@ -46,7 +46,12 @@ def registers(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return ip_builds.registers(tmp_path_factory.mktemp("registers"))
 
 
-@pytest.fixture(scope="module", params=["small", "ends", "bipolar", "registers"])
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    return ip_builds.memory(tmp_path_factory.mktemp("memory"))
+
+
+@pytest.fixture(scope="module", params=["small", "ends", "bipolar", "registers", "memory"])
 def built(request: pytest.FixtureRequest) -> Built:
     found: Built = request.getfixturevalue(request.param)
     return found
@@ -56,6 +61,12 @@ def top(built: Built) -> str:
     """Module that ip/ is about."""
     told = built.content["registers"]
     return str(built.content["top"] if told is None else told["module"])
+
+
+def masters(built: Built) -> list[str]:
+    """AXI4 interfaces towards memory."""
+    told = built.content["registers"]
+    return [] if told is None else [bus["prefix"] for bus in told["buses"]]
 
 
 def ip(built: Built, name: str) -> Path:
@@ -118,7 +129,8 @@ def ports_2009(root: ET.Element) -> Ports:
 def test_ports_are_those_of_the_rtl(built: Built) -> None:
     wanted = rtl_ports(built)
     count = 3 + 4 * (len(built.content["inputs"]) + len(built.content["outputs"]))
-    assert len(wanted) == count + (18 if built.content["registers"] else 0)  # AXI4-Lite and irq
+    count += 18 if built.content["registers"] else 0  # AXI4-Lite and irq
+    assert len(wanted) == count + (13 + 16 if masters(built) else 0)  # a reader and a writer
     assert ports_2014(ET.parse(ip(built, f"{top(built)}.xml")).getroot()) == wanted
     assert ports_2009(ET.parse(ip(built, "component.xml")).getroot()) == wanted
 
@@ -132,11 +144,11 @@ def test_bus_interfaces_map_every_port_but_one(built: Built, space: str, name: s
         assert kind is not None
         for port in bus.iter(f"{space}portMap"):
             physical = str(port.findtext(f"{space}physicalPort/{space}name"))
-            if physical.startswith(("s_axis", "m_axis", "s_axil")):
+            if physical.startswith(("s_axis", "m_axis", "s_axil", "m_axi_")):
                 logical = str(port.findtext(f"{space}logicalPort/{space}name"))
                 assert physical == f"{bus.findtext(f'{space}name')}_{logical.lower()}"
                 master = bus.find(f"{space}master") is not None
-                assert master == physical.startswith("m_axis")
+                assert master == physical.startswith("m_")
             mapped.setdefault(physical, set()).add(
                 kind.get("name") or kind.get(f"{space}name") or ""
             )
@@ -187,7 +199,7 @@ def test_vivado_scripts(built: Built, script: str, tmp_path: Path) -> None:
         ]
         ends = [*built.content["inputs"], *built.content["outputs"]]
         axil = ["s_axil"] if built.content["registers"] else []
-        assert buses == axil + [port["prefix"] for port in ends]
+        assert buses == axil + masters(built) + [port["prefix"] for port in ends]
         assert calls[-1][0] == "ipx::save_core"
 
 
@@ -200,8 +212,9 @@ def test_quartus_script(built: Built, tmp_path: Path) -> None:
     assert all(Path(path).is_file() for path in (*sources, sdc))
     assert {Path(path).name for path in sources} == rtl_names(built, ".sv")
     assert {pin.removesuffix("[*]") for pin in virtual} == set(rtl_ports(built)) - {"aclk"}
-    vectors = ("tdata", "addr", "wdata", "wstrb", "resp", "rdata")
-    assert all(pin.endswith("[*]") == any(v in pin for v in vectors) for pin in virtual)
+    vectors = ("tdata", "addr", "wdata", "wstrb", "resp", "rdata", "len", "size", "burst")
+    axi4 = ("cache", "prot")
+    assert all(pin.endswith("[*]") == any(v in pin for v in (*vectors, *axi4)) for pin in virtual)
     copied = {path.name: path.read_bytes() for path in tmp_path.glob("*.mem")}
     assert copied == {n: (built.folder / "rtl" / n).read_bytes() for n in rtl_names(built, ".mem")}
 

@@ -194,6 +194,8 @@ def refuse_python(bus: Any) -> None:
     with pytest.raises(gs.CoreError, match=r"^the core is stuck; errors: none$"):
         core.run(np.zeros(64, np.int64))  # the windows are not in use
     core.reset()
+    with pytest.raises(gs.CoreError, match=r"^this core moves no frames: gatesmith build"):
+        core.move(1, [0], [0])
     # While enabled nothing is written, and the driver sees that.
     core.enable()
     with pytest.raises(gs.CoreError, match=r"^memory 0 of MatMul_0 was not written: CRC is"):
@@ -250,6 +252,8 @@ def use_c(bus: Any) -> int:
     assert library.gs_memory_crc(core, 0, ctypes.byref(crc)) == 0
     assert library.gs_crc32(memory, len(memory)) & 0xFFFFFFFF == crc.value
     assert library.gs_memory_crc(core, len(told), ctypes.byref(crc)) == 3
+    nowhere = (ctypes.c_uint64 * 1)()
+    assert library.gs_move(core, 1, nowhere, nowhere) == 4  # not built with --dma
     assert library.gs_errors(core) == 0
     # Stuck: the windows are empty and the core is shut.
     library.impatient(core)

@@ -13,6 +13,7 @@ from math import floor
 from typing import Any
 
 from gatesmith.codegen.ip.quote import told
+from gatesmith.codegen.registers.dma import ADDRESS_BITS, READS, WRITES
 
 VENDOR, LIBRARY, VERSION = "gatesmith", "ip", "1.0"
 """With the top module's name: vendor:library:name:version (VLNV) of the core."""
@@ -105,6 +106,35 @@ class Bus:
 
 
 @dataclass(frozen=True, slots=True)
+class MasterBus:
+    """An AXI4 interface towards memory.
+
+    Attributes:
+        prefix: What its ports begin with, and its name.
+        reads: Whether it reads; else it writes.
+    """
+
+    prefix: str
+    reads: bool
+
+    address_bits = ADDRESS_BITS
+
+    @property
+    def about(self) -> str:
+        """What it is for."""
+        return f"memory, {'read' if self.reads else 'write'} only"
+
+    @property
+    def ports(self) -> tuple[Port, ...]:
+        """Its ports."""
+        pins = READS if self.reads else WRITES
+        return tuple(
+            Port(f"{self.prefix}_{pin.name}", pin.out, max(1, pin.bits), pin.bits > 0, self.about)
+            for pin in pins
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Core:
     """What the templates in templates/ip are given, under the name ``core``.
 
@@ -166,6 +196,7 @@ class Core:
             *self.axil_ports,
             *([Port("irq", True, 1, False, "interrupt, active high")] if self.registers else []),
             *(port for bus in self.buses for port in bus.ports),
+            *(port for bus in self.memory_buses for port in bus.ports),
             Port("frame_error", True, 1, False, "a tlast came at a wrong beat; holds until reset"),
         )
 
@@ -188,6 +219,12 @@ class Core:
         )
 
     @property
+    def memory_buses(self) -> tuple[MasterBus, ...]:
+        """AXI4, where frames are moved by address."""
+        told = self.registers.get("buses", ()) if self.registers is not None else ()
+        return tuple(MasterBus(str(bus["prefix"]), bool(bus["reads"])) for bus in told)
+
+    @property
     def registers_2014(self) -> tuple[tuple[Mapping[str, Any], Mapping[str, Any]], ...]:
         """Registers, and for IP-XACT the access of each field by its name."""
         told = self.registers["map"] if self.registers is not None else ()
@@ -206,7 +243,9 @@ class Core:
     def bus_names(self) -> tuple[str, ...]:
         """Names of the bus interfaces, as the clock is told of them."""
         streams = tuple(bus.prefix for bus in self.buses)
-        return streams if self.registers is None else (AXIL, *streams)
+        if self.registers is None:
+            return streams
+        return (AXIL, *streams, *(bus.prefix for bus in self.memory_buses))
 
     @property
     def stream_names(self) -> tuple[str, ...]:

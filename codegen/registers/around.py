@@ -13,6 +13,7 @@ from gatesmith.codegen import parts
 from gatesmith.codegen.design import Design
 from gatesmith.codegen.latency import latency
 from gatesmith.codegen.registers.bank import Bank, Port
+from gatesmith.codegen.registers.dma import BURST, MemoryBus, memory_buses
 from gatesmith.codegen.registers.fields import RegisterMap
 from gatesmith.codegen.registers.layout import Facts, layout
 from gatesmith.codegen.render import plain, render
@@ -61,6 +62,11 @@ class Outside:
         return min(DEEP, max(SHALLOW, self.stream.beats))
 
     @property
+    def words(self) -> int:
+        """Words of 32 bits that a frame takes in its data window, and in memory."""
+        return self.stream.beats * parts.ceil_div(self.bits, 32)
+
+    @property
     def block_ram(self) -> int:
         """Whether they are kept in block RAM."""
         return int(parts.memory_style(self.window, self.bits) == "block")
@@ -101,6 +107,7 @@ class Around:
         inputs: Of the core.
         outputs: Of the core.
         memories: That can be reloaded, by number.
+        buses: Towards memory, of the inputs and then the outputs; none without DMA.
     """
 
     name: str
@@ -109,6 +116,9 @@ class Around:
     inputs: tuple[Outside, ...]
     outputs: tuple[Outside, ...]
     memories: tuple[Memory, ...]
+    buses: tuple[MemoryBus, ...] = ()
+
+    burst = BURST
 
     @property
     def streams(self) -> tuple[str, ...]:
@@ -119,6 +129,14 @@ class Around:
     def ports(self) -> list[Port]:
         """Of the module with the registers."""
         return Bank(self.core.name, self.map).ports
+
+    def inputs_bus(self, number: int) -> MemoryBus:
+        """Of an input."""
+        return self.buses[number]
+
+    def outputs_bus(self, number: int) -> MemoryBus:
+        """Of an output."""
+        return self.buses[len(self.inputs) + number]
 
     @property
     def several_in(self) -> bool:
@@ -137,7 +155,8 @@ class Around:
     @property
     def widest(self) -> int:
         """Bits of the widest port."""
-        return max(32, *(end.bits for end in (*self.inputs, *self.outputs)))
+        pins = (pin.bits for bus in self.buses for pin in bus.pins)
+        return max(32, *(end.bits for end in (*self.inputs, *self.outputs)), *pins)
 
     @property
     def pad(self) -> str:
@@ -152,6 +171,7 @@ class Around:
         """Files below rtl/ beside those of the core."""
         names = [*LIBRARY]
         names += ["gs_reload_port"] if self.memories else []
+        names += ["gs_bursts", "gs_reader", "gs_writer"] if self.buses else []
         names += ["gs_arg_max"] if any(end.classes for end in self.outputs) else []
         return {
             f"{self.name}.sv": render("sv/axil_top.sv.j2", hw=self),
@@ -165,6 +185,8 @@ def around(
     content: int,
     classes: Sequence[Classes | None],
     tensors: Mapping[str, str],
+    *,
+    dma: bool = False,
 ) -> Around:
     """The module around a design, and its registers.
 
@@ -173,6 +195,7 @@ def around(
         content: 64 bits of a hash of what is in it.
         classes: Of each output, how its class is read.
         tensors: Printable name of the tensor on each input and output, by the prefix of its ports.
+        dma: Whether frames are moved from and to memory.
     """
     core = top_of(design, monitored=True)
     memories = tuple(
@@ -190,6 +213,7 @@ def around(
         len(memories),
         design.interval,
         latency(design),
+        dma,
     )
     ends = zip(core.outputs, classes, strict=True)
     return Around(
@@ -199,4 +223,5 @@ def around(
         tuple(Outside(end.prefix, end.stream, end.bits) for end in core.inputs),
         tuple(Outside(end.prefix, end.stream, end.bits, found) for end, found in ends),
         memories,
+        memory_buses(len(core.inputs), len(core.outputs)) if dma else (),
     )

@@ -30,6 +30,7 @@ class CPort:
     fill: int
     frames: int
     classes: int
+    address: int
     beats: int
     lanes: int
     bits: int
@@ -89,6 +90,7 @@ def _port(side: str, k: int, entry: Mapping[str, Any], offsets: Mapping[str, int
         offsets[f"{side}{k}_{fill}"],
         offsets[f"{side}{k}_frames"],
         offsets.get(f"{side}{k}_argmax", 0),
+        offsets.get(f"{side}{k}_address_low", 0),
         entry["beats"],
         entry["lanes"],
         entry["bits"],

@@ -3,8 +3,9 @@
 0x000   what it is: identification, version, content hash, sizes
 0x020   control, status, errors, interrupt
 0x040   memories that can be reloaded (only where there are some)
-0x100   16 bytes for each input: frames, data window
-        then 32 bytes for each output: frames, data window, last arg-max
+0x060   frames from and to memory (only with DMA)
+0x100   32 bytes for each input: frames, data window, address in memory
+        then 32 bytes for each output: the same, and the last arg-max
         then the cycles for which each stream stood still
 """
 
@@ -18,13 +19,13 @@ from gatesmith.codegen.registers.fields import Field, Kind, Register, RegisterMa
 IDENTIFICATION = 0x47534D31
 """``GSM1``: what the first register of every core with this map reads as."""
 
-MAJOR, MINOR = 1, 0
+MAJOR, MINOR = 1, 1
 """Version of the map: a driver for a major version works with every minor one."""
 
 PORTS = 0x100
 """Where the registers of the ports begin."""
 
-INPUT_BYTES, OUTPUT_BYTES = 0x10, 0x20
+PORT_BYTES = 0x20
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Facts:
         memories: How many memories can be reloaded.
         interval: Cycles a frame.
         latency: Cycles from the first beat in to the last beat out.
+        dma: Whether frames are moved from and to memory.
     """
 
     name: str
@@ -52,13 +54,16 @@ class Facts:
     memories: int
     interval: int
     latency: int
+    dma: bool = False
 
 
 def layout(facts: Facts) -> RegisterMap:
     """The map of a core."""
-    made = [*_identity(facts), *_control(reloads=facts.memories > 0)]
+    made = [*_identity(facts), *_control(reloads=facts.memories > 0, dma=facts.dma)]
     if facts.memories:
         made += _reload()
+    if facts.dma:
+        made += _dma()
     made += _ports(facts)
     return RegisterMap(facts.name, tuple(made))
 
@@ -106,7 +111,7 @@ def _identity(facts: Facts) -> Iterator[Register]:
     yield _constant("latency", 0x01C, "Cycles of a frame, in to out, at most", facts.latency)
 
 
-def _control(*, reloads: bool) -> Iterator[Register]:
+def _control(*, reloads: bool, dma: bool) -> Iterator[Register]:
     yield Register(
         "control",
         0x020,
@@ -134,6 +139,7 @@ def _control(*, reloads: bool) -> Iterator[Register]:
             ("window", 2, "The data windows are connected"),
             ("resetting", 3, "A soft reset goes on"),
             ("summing", 4, "A CRC is being computed"),
+            *([("moving", 5, "Frames are being moved from or to memory")] if dma else []),
         ),
     )
     errors = [
@@ -146,11 +152,22 @@ def _control(*, reloads: bool) -> Iterator[Register]:
             ("refused", 3, "A memory was accessed while enabled, not drained or being summed up"),
             ("beyond", 4, "A memory was accessed behind its end, or there is none of that number"),
         ]
+    if dma:
+        errors += [
+            ("bus", 5, "A bus answered a DMA access with an error"),
+            (
+                "refused_dma",
+                6,
+                "dma_command came in a reset or while frames were moved, in vain",
+            ),
+        ]
     yield Register("errors", 0x028, "What went wrong", _bits(Kind.FLAG, *errors))
-    events = (
+    events = [
         ("frame", 0, "A frame has left on every output"),
         ("error", 1, "A bit of errors was set"),
-    )
+    ]
+    if dma:
+        events.append(("moved", 2, "All frames of a dma_command are in memory"))
     yield Register("interrupt", 0x02C, "What happened", _bits(Kind.FLAG, *events))
     yield Register(
         "interrupt_enable",
@@ -184,6 +201,23 @@ def _reload() -> Iterator[Register]:
     yield _status("reload_crc", 0x058, "CRC-32 of the memory that was summed up last")
 
 
+def _dma() -> Iterator[Register]:
+    about = "Moves frames from memory into the input windows, and from the output windows to memory"
+    fields = _bits(Kind.PULSE, ("start", 0, "Begin, with the addresses of the ports"))
+    yield Register("dma_command", 0x060, about, fields)
+    about = "How many frames the next dma_command moves on every port"
+    yield Register("dma_frames", 0x064, about, (Field("value", 0, 32, Kind.CONTROL, about),))
+
+
+def _address(port: str, name: str, at: int) -> Iterator[Register]:
+    about = f"Where the first frame of {name} lies in memory: the low 32 bits of its byte address"
+    fields = (Field("word", 2, 30, Kind.CONTROL, "Of a whole word: bits 1 and 0 are always 0"),)
+    yield Register(f"{port}_address_low", at, about, fields)
+    about = f"Where the first frame of {name} lies in memory: the high 32 bits"
+    fields = (Field("value", 0, 32, Kind.CONTROL, about),)
+    yield Register(f"{port}_address_high", at + 4, about, fields)
+
+
 def _ports(facts: Facts) -> Iterator[Register]:
     at = PORTS
     for k, name in enumerate(facts.inputs):
@@ -193,10 +227,14 @@ def _ports(facts: Facts) -> Iterator[Register]:
         yield Register(f"in{k}_data", at + 4, about, fields)
         fields = (Field("beats", 0, 16, Kind.STATUS, "Beats that find room"),)
         yield Register(f"in{k}_space", at + 8, f"Room in the data window of {name}", fields)
-        at += INPUT_BYTES
+        if facts.dma:
+            yield from _address(f"in{k}", name, at + 16)
+        at += PORT_BYTES
     for k, (name, classes) in enumerate(zip(facts.outputs, facts.classes, strict=True)):
         yield from _output(k, name, at, classes=classes)
-        at += OUTPUT_BYTES
+        if facts.dma:
+            yield from _address(f"out{k}", name, at + 16)
+        at += PORT_BYTES
     for k, name in enumerate(facts.streams):
         yield _status(f"stall{k}", at + 4 * k, f"Cycles for which {name} was valid and not ready")
 

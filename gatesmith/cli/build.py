@@ -89,6 +89,12 @@ Registers = Annotated[
         "--registers", help="Put control and status over AXI4-Lite around the core, and drivers."
     ),
 ]
+Dma = Annotated[
+    bool,
+    typer.Option(
+        "--dma", help="Frames from and to memory by address, over AXI4; with --registers."
+    ),
+]
 Reloadable = Annotated[
     list[str] | None,
     typer.Option(
@@ -129,6 +135,7 @@ def build(
     input_lanes: InputLanes = None,
     exit_at: ExitAt = None,
     registers: Registers = False,
+    dma: Dma = False,
     reloadable: Reloadable = None,
     report: Report = None,
     dump_ir: DumpIr = None,
@@ -168,6 +175,7 @@ def build(
             input_lanes=input_lanes,
             exit_at=exit_at,
             registers=registers,
+            dma=dma,
             reloadable=tuple(reloadable or ()),
             report=report,
             dump_ir=tuple(dump_ir or ()),

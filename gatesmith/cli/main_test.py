@@ -125,7 +125,8 @@ def test_build_hands_over_every_option(
     asked: list[dict[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     argv = ["build", "a.onnx", "--out", "b", "--fps", "2e6", "--clock-mhz", "250"]
-    argv += ["--budget", "lut=2500", "--unroll", "fc2", "--registers", "--reloadable", "fc1"]
+    argv += ["--budget", "lut=2500", "--unroll", "fc2", "--registers", "--dma", "--reloadable"]
+    argv += ["fc1"]
     assert main([*argv, "--input", "u8:1/255", "--dump-ir", "after=lower"]) == 0
     assert asked == [
         {
@@ -143,6 +144,7 @@ def test_build_hands_over_every_option(
             "input_lanes": None,
             "exit_at": None,
             "registers": True,
+            "dma": True,
             "reloadable": ("fc1",),
             "report": None,
             "dump_ir": ("after=lower",),

@@ -6,7 +6,8 @@
 enum {
     ID = 0x000, VERSION = 0x004, HASH_LOW = 0x008, HASH_HIGH = 0x00c,
     CONTROL = 0x020, STATUS = 0x024, ERRORS = 0x028, INTERRUPT = 0x02c, INTERRUPT_ENABLE = 0x030,
-    RELOAD_MEMORY = 0x040, RELOAD_DATA = 0x048, RELOAD_COMMAND = 0x054, RELOAD_CRC = 0x058
+    RELOAD_MEMORY = 0x040, RELOAD_DATA = 0x048, RELOAD_COMMAND = 0x054, RELOAD_CRC = 0x058,
+    DMA_COMMAND = 0x060, DMA_FRAMES = 0x064
 };
 
 #define MAGIC 0x47534d31u
@@ -18,6 +19,8 @@ enum {
 #define IN_WINDOW 4u
 #define RESETTING 8u
 #define SUMMING 0x10u
+#define MOVING 0x20u
+#define BUS_ERROR 0x20u
 
 static uint32_t get(const gs_core *core, uint32_t offset) {
     return core->read(core->context, offset);
@@ -173,45 +176,59 @@ static int64_t number_of(const gs_port *port, uint64_t code) {
     return (int64_t)code;
 }
 
-static int inside(const gs_port *port, int64_t n) {
-    return n >= port->lo && n <= port->hi && (n - port->lo) % port->step == 0;
+static int all_inside(const gs_port *port, const int64_t *n) {
+    uint32_t k;
+    for (k = 0; k < port->size; k++) {
+        if (n[k] < port->lo || n[k] > port->hi || (n[k] - port->lo) % port->step != 0) return 0;
+    }
+    return 1;
 }
 
-/* Write one beat; elements behind the end of the frame are 0. */
-static void push(const gs_core *core, const gs_port *port, uint32_t beat, const int64_t *n) {
-    uint32_t lane = 0, taken = 0, word, bit;
-    uint64_t code = 0;
-    for (word = 0; word < port->words; word++) {
-        uint32_t value = 0;
-        for (bit = 0; bit < 32; bit++) {
-            if (taken == 0 && lane < port->lanes) {
-                uint32_t k = beat * port->lanes + lane;
-                code = k < port->size ? code_of(port, n[place(port, k)]) : 0;
-            }
-            if (lane < port->lanes) {
-                value |= (uint32_t)(code >> taken & 1u) << bit;
-                if (++taken == port->bits) { taken = 0; lane++; }
-            }
+/* Where a beat is taken up: elements and bits of an element that are done. */
+typedef struct {
+    uint32_t lane, taken;
+    uint64_t code;
+} cursor;
+
+/* The next 32 bits of a beat; elements behind the end of the frame are 0. */
+static uint32_t word_of(const gs_port *port, uint32_t beat, const int64_t *n, cursor *at) {
+    uint32_t value = 0, bit;
+    for (bit = 0; bit < 32 && at->lane < port->lanes; bit++) {
+        if (at->taken == 0) {
+            uint32_t k = beat * port->lanes + at->lane;
+            at->code = k < port->size ? code_of(port, n[place(port, k)]) : 0;
         }
-        put(core, port->data, value);
+        value |= (uint32_t)(at->code >> at->taken & 1u) << bit;
+        if (++at->taken == port->bits) { at->taken = 0; at->lane++; }
+    }
+    return value;
+}
+
+static void elements_of(const gs_port *port, uint32_t beat, uint32_t value, int64_t *n, cursor *at) {
+    uint32_t bit;
+    for (bit = 0; bit < 32 && at->lane < port->lanes; bit++) {
+        at->code |= (uint64_t)(value >> bit & 1u) << at->taken;
+        if (++at->taken == port->bits) {
+            uint32_t k = beat * port->lanes + at->lane;
+            if (k < port->size) n[place(port, k)] = number_of(port, at->code);
+            at->code = 0;
+            at->taken = 0;
+            at->lane++;
+        }
     }
 }
 
+static void push(const gs_core *core, const gs_port *port, uint32_t beat, const int64_t *n) {
+    cursor at = {0, 0, 0};
+    uint32_t word;
+    for (word = 0; word < port->words; word++) put(core, port->data, word_of(port, beat, n, &at));
+}
+
 static void pull(const gs_core *core, const gs_port *port, uint32_t beat, int64_t *n) {
-    uint32_t lane = 0, taken = 0, word, bit;
-    uint64_t code = 0;
+    cursor at = {0, 0, 0};
+    uint32_t word;
     for (word = 0; word < port->words; word++) {
-        uint32_t value = get(core, port->data);
-        for (bit = 0; bit < 32 && lane < port->lanes; bit++) {
-            code |= (uint64_t)(value >> bit & 1u) << taken;
-            if (++taken == port->bits) {
-                uint32_t k = beat * port->lanes + lane;
-                if (k < port->size) n[place(port, k)] = number_of(port, code);
-                code = 0;
-                taken = 0;
-                lane++;
-            }
-        }
+        elements_of(port, beat, get(core, port->data), n, &at);
     }
 }
 
@@ -219,12 +236,10 @@ enum { MOST_PORTS = 64 };
 
 gs_status gs_run(gs_core *core, const int64_t *const *inputs, int64_t *const *outputs) {
     const gs_info *info = core->info;
-    uint32_t sent[MOST_PORTS] = {0}, got[MOST_PORTS] = {0}, idle = 0, left = 0, k, e;
+    uint32_t sent[MOST_PORTS] = {0}, got[MOST_PORTS] = {0}, idle = 0, left = 0, k;
     if (info->inputs > MOST_PORTS || info->outputs > MOST_PORTS) return GS_UNSUPPORTED;
     for (k = 0; k < info->inputs; k++) {
-        for (e = 0; e < info->in[k].size; e++) {
-            if (!inside(&info->in[k], inputs[k][e])) return GS_RANGE;
-        }
+        if (!all_inside(&info->in[k], inputs[k])) return GS_RANGE;
     }
     for (k = 0; k < info->outputs; k++) left += info->out[k].beats;
     while (left > 0) {
@@ -248,6 +263,66 @@ gs_status gs_run(gs_core *core, const int64_t *const *inputs, int64_t *const *ou
     }
     return GS_OK;
 }
+
+/* ---- frames by address --------------------------------------------------------------------- */
+
+gs_status gs_pack(const gs_core *core, uint32_t input, const int64_t *n, uint32_t *words) {
+    const gs_port *port;
+    uint32_t beat, word;
+    if (input >= core->info->inputs) return GS_RANGE;
+    port = &core->info->in[input];
+    if (!all_inside(port, n)) return GS_RANGE;
+    for (beat = 0; beat < port->beats; beat++) {
+        cursor at = {0, 0, 0};
+        for (word = 0; word < port->words; word++) *words++ = word_of(port, beat, n, &at);
+    }
+    return GS_OK;
+}
+
+gs_status gs_unpack(const gs_core *core, uint32_t output, const uint32_t *words, int64_t *n) {
+    const gs_port *port;
+    uint32_t beat, word;
+    if (output >= core->info->outputs) return GS_RANGE;
+    port = &core->info->out[output];
+    for (beat = 0; beat < port->beats; beat++) {
+        cursor at = {0, 0, 0};
+        for (word = 0; word < port->words; word++) elements_of(port, beat, *words++, n, &at);
+    }
+    return GS_OK;
+}
+
+static gs_status locate(const gs_core *core, const gs_port *port, uint64_t address) {
+    if (port->address == 0) return GS_UNSUPPORTED;
+    if (address & 3u) return GS_RANGE;
+    put(core, port->address, (uint32_t)address);
+    put(core, port->address + 4, (uint32_t)(address >> 32));
+    return GS_OK;
+}
+
+gs_status gs_move(gs_core *core, uint32_t frames, const uint64_t *inputs, const uint64_t *outputs) {
+    const gs_info *info = core->info;
+    gs_status status = await(core, MOVING, 0);
+    uint32_t k;
+    for (k = 0; k < info->inputs && status == GS_OK; k++) {
+        status = locate(core, &info->in[k], inputs[k]);
+    }
+    for (k = 0; k < info->outputs && status == GS_OK; k++) {
+        status = locate(core, &info->out[k], outputs[k]);
+    }
+    if (status != GS_OK) return status;
+    put(core, ERRORS, BUS_ERROR);
+    put(core, DMA_FRAMES, frames);
+    put(core, DMA_COMMAND, 1u);
+    return GS_OK;
+}
+
+gs_status gs_moved(gs_core *core) {
+    gs_status status = await(core, MOVING, 0);
+    if (status != GS_OK) return status;
+    return get(core, ERRORS) & BUS_ERROR ? GS_BUS : GS_OK;
+}
+
+/* ---- what happened ------------------------------------------------------------------------- */
 
 gs_status gs_last_class(const gs_core *core, uint32_t output, uint32_t *index) {
     uint32_t value;

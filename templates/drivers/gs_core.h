@@ -32,7 +32,8 @@ typedef enum {
     GS_UNSUPPORTED,    /* the host has to do that by the model: see gs_port.quantizer */
     GS_BAD_IMAGE,      /* no image, damaged, or for another core */
     GS_NOT_WRITTEN,    /* a memory does not have what was written: its CRC differs */
-    GS_NONE            /* no frame so far */
+    GS_NONE,           /* no frame so far */
+    GS_BUS             /* memory answered a DMA access with an error */
 } gs_status;
 
 typedef enum { GS_GIVEN, GS_UNIFORM, GS_BIPOLAR, GS_OTHER } gs_quantizer;
@@ -50,6 +51,7 @@ typedef struct {
     uint32_t fill;      /* offset of its room (inputs) or level (outputs) */
     uint32_t frames;    /* offset of its counter of frames */
     uint32_t classes;   /* of an output, offset of its arg-max; 0: it has none */
+    uint32_t address;   /* offset of its address in memory, low then high; 0: there is no DMA */
     uint32_t beats;     /* in a frame */
     uint32_t lanes;     /* elements in a beat */
     uint32_t bits;      /* of an element */
@@ -125,6 +127,16 @@ gs_status gs_real(const gs_core *core, uint32_t output, const int64_t *n, double
 /* A frame through the windows; an array for each input and output, in the order of the model. */
 gs_status gs_run(gs_core *core, const int64_t *const *inputs, int64_t *const *outputs);
 
+/* Frames by address, of a core built with --dma. A frame lies in memory in beats * words words of 32
+ * bits; frames lie one behind the other. gs_pack makes the words of one frame of an input, gs_unpack
+ * takes those of one of an output apart. gs_move starts `frames` frames on every port: inputs and
+ * outputs are addresses on the bus, multiples of 4, in the order of the model; the windows have to be
+ * in use, the core enabled. gs_moved waits until all are in memory. Caches are the caller's business. */
+gs_status gs_pack(const gs_core *core, uint32_t input, const int64_t *n, uint32_t *words);
+gs_status gs_unpack(const gs_core *core, uint32_t output, const uint32_t *words, int64_t *n);
+gs_status gs_move(gs_core *core, uint32_t frames, const uint64_t *inputs, const uint64_t *outputs);
+gs_status gs_moved(gs_core *core);
+
 /* Class of the last frame, as the core found it. */
 gs_status gs_last_class(const gs_core *core, uint32_t output, uint32_t *index);
 
@@ -136,7 +148,8 @@ uint32_t gs_stalls(const gs_core *core, uint32_t stream);
 /* Bits of the register errors; clears them. */
 uint32_t gs_errors(gs_core *core);
 
-/* Interrupt: bit 0 a frame has left, bit 1 an error. Acknowledge returns and clears the bits. */
+/* Interrupt: bit 0 a frame has left, bit 1 an error, bit 2 all frames of gs_move are in memory.
+ * Acknowledge returns and clears the bits. */
 void gs_enable_interrupt(gs_core *core, uint32_t bits);
 uint32_t gs_acknowledge(gs_core *core);
 

@@ -252,6 +252,52 @@ class Core:
         found = self.run(*(self.quantize(given, k) for k, given in enumerate(x)))
         return [self.real(n, k) for k, n in enumerate(found)]
 
+    # ---- frames by address ----------------------------------------------------------------------
+
+    def pack(self, frames: ArrayLike, port: int = 0) -> NDArray[np.uint32]:
+        """(frames, words): integers of an input, a frame each, as they lie in memory."""
+        entry = self.inputs[port]
+        return np.stack([gs_numbers.words(n, entry).reshape(-1) for n in np.asarray(frames)])
+
+    def unpack(self, words: ArrayLike, port: int = 0) -> NDArray[np.int64]:
+        """The inverse, of an output: integers, a frame each."""
+        entry = self.outputs[port]
+        given = np.asarray(words, np.uint32)
+        rows = given.reshape(-1, self.about["registers"]["outputs"][port]["words"])
+        return np.stack([gs_numbers.integers(row, entry) for row in rows])
+
+    def move(self, frames: int, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """Start: frames out of memory, and their results into memory, of a core with --dma.
+
+        Args:
+            frames: How many, one behind the other.
+            inputs: For each input, the address on the bus of its first frame, a multiple of 4.
+            outputs: The same of every output.
+
+        The windows have to be in use, the core enabled. Caches are the caller's business.
+        """
+        if ("dma_command", "start") not in self.fields:
+            raise CoreError("this core moves no frames: gatesmith build --registers --dma")
+        if (len(inputs), len(outputs)) != (len(self.inputs), len(self.outputs)):
+            raise CoreError(f"{len(inputs)} and {len(outputs)} addresses: one for each port")
+        self.wait("status", "moving", 0)
+        for side, addresses in (("in", inputs), ("out", outputs)):
+            for k, address in enumerate(addresses):
+                if address % 4 or not 0 <= address < 1 << 64:
+                    raise CoreError(f"{address:#x} is no address of a word")
+                low, high = (f"{side}{k}_address_{part}" for part in ("low", "high"))
+                self.put(low, word=(address & 0xFFFFFFFF) // 4)
+                self.put(high, value=address >> 32)
+        self.put("errors", bus=1)
+        self.put("dma_frames", value=frames)
+        self.put("dma_command", start=1)
+
+    def moved(self) -> None:
+        """Wait until all frames of :meth:`move` are in memory."""
+        self.wait("status", "moving", 0)
+        if self.get("errors", "bus"):
+            raise CoreError("memory answered with an error")
+
     # ---- memories -------------------------------------------------------------------------------
 
     def write_memory(self, number: int, words: ArrayLike) -> None:

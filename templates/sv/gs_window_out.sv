@@ -21,6 +21,7 @@ module gs_window_out #(
     input  wire logic         read,           // `data` is taken
     output wire logic [31:0]  data,
     output wire logic [15:0]  level,          // beats that wait
+    output wire logic         valid,          // there is a word
     output wire logic         underflow
 );
 
@@ -37,6 +38,7 @@ module gs_window_out #(
     assign wide      = (32 * CHUNKS)'(beat);
     assign take      = read && there && whole;
     assign put       = s_axis_tvalid && s_axis_tready;
+    assign valid     = there;
     assign underflow = read && !there;
     assign data      = there ? word : '0;
     assign level     = level_q;
