@@ -20,7 +20,7 @@ OF_ALL = {"data", "out", "input", "labels", "test", "test_labels", "checkpoint",
 # A recipe says how fast the core is to be; what fits a device or stands around the core is asked
 # of build itself.
 OF_BUILD = OF_ALL | {"dump_ir", "latency_us", "device", "budget", "unroll", "input_lanes"}
-OF_BUILD |= {"registers", "reloadable"}
+OF_BUILD |= {"registers", "dma", "reloadable"}
 
 
 @pytest.mark.parametrize(

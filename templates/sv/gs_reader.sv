@@ -94,9 +94,9 @@ module gs_reader #(
     m_axi_ar_holds: assert property (@(posedge clk) disable iff (rst)
         m_axi_arvalid && !m_axi_arready |=> m_axi_arvalid && $stable(m_axi_araddr) && $stable(m_axi_arlen));
     words_find_room: assert property (@(posedge clk) disable iff (rst || stop)
-        come |-> put_ready);
+        1'b1 |=> !come || put_ready);
     in_one_page: assert property (@(posedge clk) disable iff (rst)
-        m_axi_arvalid |-> 13'(m_axi_araddr[11:0]) + 13'(m_axi_arlen) * 13'd4 < 13'd4096);
+        1'b1 |=> !m_axi_arvalid || 13'(m_axi_araddr[11:0]) + 13'(m_axi_arlen) * 13'd4 < 13'd4096);
 `endif
 
 endmodule
