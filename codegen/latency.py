@@ -1,10 +1,9 @@
 """Latency of a design: from the first beat of a frame in to its last one out, in an idle core.
 
-Without branches that is where the schedules of the stages lead, one behind the other. Where
-branches come together a full FIFO holds a fork back, and with it the other branch: FIFOs are as
-deep as the interval asks for (codegen/fifo_depth.py), and the beats of a frame that enters an idle
-core come faster. The least solution of all conditions for a single frame has that in it
-(codegen/token_flow.py).
+Without branches that is where the schedules of the stages lead, one behind the other. A branch that
+is full holds the fork back, and with it the other one: FIFOs are as deep as the interval asks for
+(codegen/fifo_depth.py), and the beats of a frame that enters an idle core come faster. The least
+solution of all conditions for a single frame has that in it (codegen/token_flow.py).
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def latency(design: Design) -> int:
     Beats come one a cycle on every input, nothing stalls at the outputs. A pipeline that is held up
     counts as full: with bubbles inside it holds less, and a cycle or two may come on top.
     """
-    branches = any(len(placed.drivers) > 1 for placed in design.placed)
+    branches = any(len(stage.sources) > 1 or len(stage.sinks) > 1 for stage in design)
     return _of_one_frame(design) if branches else design.least_latency
 
 
