@@ -121,17 +121,15 @@ def reached_interval(design: Design) -> int:
     Raises:
         ValueError: None has: the design stands still.
     """
-    depth = {name: stage.depth for name, stage in fifos(design).items()}
-    delays = {name: stage.latency for name, stage in fifos(design).items()}
     graph, high = Graph(design, {}), wanted_interval(design)
     low = high - 1
-    while Solver(graph, high, depth, delays).solve() is None:
+    while solver(design, graph, high).solve() is None:
         low, high = high, 2 * high
         if low > longest(graph, design):
             raise ValueError(f"{design.name} stands still with the FIFOs that it has")
     while high - low > 1:
         middle = (low + high) // 2
-        if Solver(graph, middle, depth, delays).solve() is None:
+        if solver(design, graph, middle).solve() is None:
             low = middle
         else:
             high = middle
@@ -140,10 +138,15 @@ def reached_interval(design: Design) -> int:
 
 def alive(design: Design) -> bool:
     """Whether the FIFOs are deep enough that no pattern of stalls lets the design stand still."""
-    depth = {name: stage.depth for name, stage in fifos(design).items()}
-    delays = {name: stage.latency for name, stage in fifos(design).items()}
     graph = _narrow(design)
-    return Solver(graph, longest(graph, design), depth, delays).solve() is not None
+    return solver(design, graph, longest(graph, design)).solve() is not None
+
+
+def solver(design: Design, graph: Graph, interval: int) -> Solver:
+    """For the conditions of a graph, with the FIFOs of the design as deep as they are."""
+    found = fifos(design)
+    depth = {name: stage.depth for name, stage in found.items()}
+    return Solver(graph, interval, depth, {name: stage.latency for name, stage in found.items()})
 
 
 def fifos(design: Design) -> dict[str, FifoStage]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from gatesmith.codegen.dense_unrolled import UNROLLED
 from gatesmith.codegen.fold import Target
@@ -94,7 +95,7 @@ class Wanted:
         cycles, said = self._speed()
         latency = None
         if self.latency_us is not None and self.clock_mhz is not None:
-            latency = int(self.latency_us * self.clock_mhz)
+            latency = int(_as_said(self.latency_us) * _as_said(self.clock_mhz))
             said = [f"--latency-us {self.latency_us:g} at --clock-mhz {self.clock_mhz:g}"]
             if latency < 1:
                 raise _too_fast(said[0], "a latency of less than a cycle", "raise --latency-us")
@@ -121,7 +122,7 @@ class Wanted:
         if self.fps is None or self.clock_mhz is None:
             return None, []
         said = f"--fps {self.fps:g} at --clock-mhz {self.clock_mhz:g}"
-        most = int(self.clock_mhz * 1e6 // self.fps)
+        most = int(_as_said(self.clock_mhz) * 1_000_000 / _as_said(self.fps))
         if most < 1:
             fix = f"ask for at most {self.clock_mhz * 1e6:g} frames a second"
             raise _too_fast(
@@ -196,6 +197,15 @@ def _both_ways(layer: str, wish: Wish) -> UserError:
         why=f"--fold says that it is {wish.unit}",
         fix=("leave out one of them", "name other layers in one of them"),
     )
+
+
+def _as_said(number: float) -> Fraction:
+    """The decimal number that somebody wrote, not the nearest binary one.
+
+    >>> int(0.58 * 100), int(_as_said(0.58) * _as_said(100))
+    (57, 58)
+    """
+    return Fraction(str(number))
 
 
 def _half(option: str, other: str) -> UserError:

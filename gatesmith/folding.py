@@ -184,7 +184,7 @@ class Folder:
             search = Latencies(self.memory, self._measured, candidates, tight, limits)
             choice = search.run()
             if choice is None:
-                raise self._too_slow(search, most)
+                break
             design = self.designed(choice)
             takes = used(design)
             late = max(0, latency(design) - most)
@@ -194,25 +194,33 @@ class Folder:
             tight -= late
             for name in over:
                 limits[name] -= takes[name] - (self.target.limits or {})[name]
-        raise self._too_slow(search, most)
+        return self._quickest(search, most)
 
     def _measured(self, choice: Choice) -> tuple[int, int]:
         design = self.planned(choice)
         return design.least_latency, sum(stage.sink.beats for stage in design)
 
-    def _too_slow(self, search: Latencies, most: int) -> UserError:
+    def _quickest(self, search: Latencies, most: int) -> Folded:
+        """The quickest design that was tried, which may do although all others come too late.
+
+        Errors: ``codegen.latency``.
+        """
         if search.least is None:  # no stage takes a frame in so few cycles: how many would it be?
             search.quick(len(search.candidates) - 1, 0.0)
         assert search.least is not None, "the slowest design is always one"
         choice = search.least[1]
-        fewest = latency(self.designed(choice))
+        design = self.designed(choice)
+        fewest, takes = latency(design), used(design)
+        limits = dict(self.target.limits or {})
+        if fewest <= most and all(takes[name] <= limit for name, limit in limits.items()):
+            return Folded(self.target, self.memory, choice, design, None)
         why = (
             f"the quickest of the designs tried takes {fewest:,} cycles, with about "
             f"{choice.of('lut'):,} LUTs and {choice.of('dsp'):,} DSP blocks"
         )
         if fewest <= most:
-            why = f"designs quick enough do not keep the limits {dict(self.target.limits or {})}"
-        return UserError(
+            why = f"designs quick enough do not keep the limits {limits}"
+        raise UserError(
             "codegen.latency",
             f"a latency of {most:,} cycles is out of reach",
             where=self.target.said,

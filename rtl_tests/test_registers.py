@@ -263,6 +263,7 @@ async def full_and_empty_windows_are_told(dut: Any) -> None:
     await core.write("control", reset=1)
     await core.until("status", "resetting", 0)
     assert await core.read("in0_space", "beats") == depth
+    assert await core.read("errors") == 0
 
 
 # ---- errors, interrupt, reset -------------------------------------------------------------------

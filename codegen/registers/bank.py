@@ -67,6 +67,10 @@ class Bank:
         """Name of the port of a field."""
         return port_name(register, field)
 
+    def forgotten(self, register: Register) -> bool:
+        """Whether its flags are gone after a soft reset: errors are, events stay."""
+        return register.name == "errors"
+
     def range(self, field: Field) -> str:
         """Range of a field's flip-flops (SystemVerilog)."""
         return f"[{field.bits - 1}:0] " if field.bits > 1 else ""

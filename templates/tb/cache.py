@@ -71,9 +71,11 @@ def kept(home: Path, key: str, make: Callable[[Path], None], most: int) -> Path:
     except OSError as error:
         raise UnwritableError(home, error.strerror or str(error)) from error
     try:
-        make(work)
+        made = work / "made"
+        made.mkdir()  # mkdtemp's own folder is closed to others who share the cache
+        make(made)
         try:
-            work.rename(ready)
+            made.rename(ready)
         except OSError:  # another process was first: its result is the same
             if not ready.is_dir():
                 raise
@@ -103,7 +105,12 @@ def _forget_oldest(home: Path, most: int) -> None:
         else:
             made.append((age, entry))
     for _, entry in sorted(made)[most:]:
-        shutil.rmtree(entry, ignore_errors=True)
+        gone = entry.with_name(f"{WORK}{entry.name}")  # whoever looks finds it whole or not at all
+        try:
+            entry.rename(gone)
+        except OSError:  # another process was first
+            continue
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _age(path: Path) -> float:
