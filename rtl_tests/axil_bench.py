@@ -14,19 +14,16 @@ from cocotb.triggers import ClockCycles
 from cocotbext.axi import (  # type: ignore[import-untyped]
     AxiLiteBus,
     AxiLiteMaster,
-    AxiRamRead,
-    AxiRamWrite,
-    AxiReadBus,
     AxiStreamBus,
     AxiStreamFrame,
     AxiStreamSink,
     AxiStreamSource,
-    AxiWriteBus,
 )
 
 from gatesmith.codegen import top
 from gatesmith.codegen.design import Design
 from gatesmith.codegen.registers.around import Around
+from gatesmith.rtl_tests import axi_memory
 from gatesmith.rtl_tests.bench import Stall
 
 FLAT = " /* verilator public_flat_rw */"
@@ -49,16 +46,8 @@ def ports_of(around: Around) -> list[tuple[str, bool, int]]:
             found += [(f"{end.prefix}_{name}", way, 1) for name in ("tvalid", "tlast")]
             found.append((f"{end.prefix}_tready", not way, 1))
     for bus in around.buses:
-        found += [(f"{bus.prefix}_{pin.name}", not pin.out, max(1, pin.bits)) for pin in bus.pins]
+        found += axi_memory.ports(bus.prefix, reads=bus.reads)
     return found
-
-
-def ids_of(around: Around) -> list[tuple[str, bool]]:
-    """IDs, which the memories of cocotbext-axi ask for; the core has none. Whether it gives it."""
-    letters = {True: (("arid", True), ("rid", False)), False: (("awid", True), ("bid", False))}
-    return [
-        (f"{bus.prefix}_{name}", out) for bus in around.buses for name, out in letters[bus.reads]
-    ]
 
 
 def wrapper(cores: Sequence[Around]) -> str:
@@ -71,10 +60,10 @@ def wrapper(cores: Sequence[Around]) -> str:
             kind = "input" if way else "output"
             ports.append(f"{kind} wire logic [{bits - 1}:0] {net}{FLAT}")
             nets.append(f".{name}({net})")
-        for name, out in ids_of(around):
-            net = f"{around.core.name}_{name}"
-            ports.append(f"{'output' if out else 'input'} wire logic [0:0] {net}{FLAT}")
-            bodies += [f"    assign {net} = '0;\n"] if out else []
+        for bus in around.buses:
+            asked, answered = axi_memory.ids(f"{around.core.name}_{bus.prefix}", reads=bus.reads)
+            ports += [f"output wire logic {asked}{FLAT}", f"input wire logic {answered}{FLAT}"]
+            bodies.append(f"    assign {asked} = 1'b0;\n")
         tied = ".aclk(aclk), .aresetn(aresetn)"
         bodies.append(f"    {around.name} u_{around.core.name} ({tied}, {', '.join(nets)});\n")
     return f"module tb (\n    {', '.join(ports)}\n);\n{''.join(bodies)}endmodule\n"
@@ -119,12 +108,8 @@ class Core:
             )
             for end in around.outputs
         ]
-        self.rams: list[Any] = []
-        for bus in around.buses:  # one memory behind all of them
-            kind, ram = (AxiReadBus, AxiRamRead) if bus.reads else (AxiWriteBus, AxiRamWrite)
-            pins = kind.from_prefix(dut, f"{name}_{bus.prefix}")
-            self.rams.append(ram(pins, *clock, reset_active_level=False, size=1 << 48))
-            self.rams[-1].mem = self.rams[0].mem
+        buses = [(f"{name}_{bus.prefix}", bus.reads) for bus in around.buses]
+        self.rams = axi_memory.attach(dut, buses, *clock, active=False)
 
     def pause(self, stall: Stall) -> None:
         """Stalls on every channel of the bus and every stream."""
@@ -134,8 +119,7 @@ class Core:
             *(read.ar_channel, read.r_channel, *self.sources, *self.sinks),
         )
         for bus, ram in zip(self.around.buses, self.rams, strict=True):
-            letters = ("ar", "r") if bus.reads else ("aw", "w", "b")
-            channels += tuple(getattr(ram, f"{letter}_channel") for letter in letters)
+            channels += tuple(axi_memory.channels(ram, reads=bus.reads))
         for number, channel in enumerate(channels):
             channel.set_pause_generator(stall(number))
 

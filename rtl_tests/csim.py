@@ -19,8 +19,7 @@ from pathlib import Path
 
 from gatesmith.errors import UserError
 from gatesmith.rtl_tests.simulator import user_errors
-from gatesmith.templates.tb import toolchain
-from gatesmith.templates.tb.cache import digest, folder
+from gatesmith.templates.tb import cache, toolchain
 
 HEADERS = Path("templates") / "vivado" / "ap_types"
 """Where hls4ml keeps ap_int.h and hls_stream.h."""
@@ -106,14 +105,14 @@ def build_csim(directory: Path, types: str = "fast") -> Path:
         compiler = toolchain.find_compiler()
         flags = [*FLAGS, *TYPES[types], "-isystem", str(headers)]
         said = toolchain.said([compiler, "--version"])
-        key = digest(said, *flags, *_contents(headers, "*.h"), *sources)
+        key = cache.digest(said, *flags, *_contents(headers, "*.h"), *sources)
 
         def make(ready: Path) -> None:
             with tempfile.TemporaryDirectory(dir=ready) as work:
                 _compile(compiler, flags, directory, Path(work))
                 os.replace(Path(work) / "csim", ready / "csim")
 
-        return toolchain.kept(folder("hls"), key, make, KEEP) / "csim"
+        return toolchain.kept(cache.folder("hls"), key, make, KEEP) / "csim"
 
 
 def run_csim(program: Path, vectors: Path, first: int, frames: int, work: Path) -> list[Ran]:

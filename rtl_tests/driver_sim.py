@@ -12,7 +12,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
@@ -22,23 +22,12 @@ import cocotb.task
 import pytest
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles
-from cocotbext.axi import (  # type: ignore[import-untyped]
-    AxiLiteBus,
-    AxiLiteMaster,
-    AxiRamRead,
-    AxiRamWrite,
-    AxiReadBus,
-    AxiWriteBus,
-)
+from cocotbext.axi import AxiLiteBus, AxiLiteMaster  # type: ignore[import-untyped]
 
-from gatesmith.codegen.registers.dma import READS, WRITES
-from gatesmith.rtl_tests import bench
+from gatesmith.rtl_tests import axi_memory, bench
 
 BUILD = "GATESMITH_DRIVEN_BUILD"
 """Environment of the simulator: the build folder."""
-
-IDS = ("_arid", "_rid", "_awid", "_bid")
-"""Which the memories of cocotbext-axi ask for, and the core has none of."""
 
 FLAGS = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-O2")
 
@@ -61,10 +50,15 @@ def files(folder: Path) -> dict[str, str]:
     for entry in build["outputs"]:
         p = entry["prefix"]
         nets += [f".{p}_tdata()", f".{p}_tvalid()", f".{p}_tready(1'b1)", f".{p}_tlast()"]
-    pins, tied = memory_pins(build)
-    for name, out, size in pins:
-        ports.append(f"{'output' if out else 'input'} wire logic {size}{name}{FLAT}")
-        nets += [f".{name}({name})"] if not name.endswith(IDS) else []
+    tied = ""
+    for bus in build["registers"]["buses"]:
+        for name, way, bits in axi_memory.ports(bus["prefix"], reads=bus["reads"]):
+            kind = "input" if way else "output"
+            ports.append(f"{kind} wire logic [{bits - 1}:0] {name}{FLAT}")
+            nets.append(f".{name}({name})")
+        asked, answered = axi_memory.ids(bus["prefix"], reads=bus["reads"])
+        ports += [f"output wire logic {asked}{FLAT}", f"input wire logic {answered}{FLAT}"]
+        tied += f"    assign {asked} = 1'b0;\n"
     module = build["registers"]["module"]
     tb = (
         f"module tb ({', '.join(ports)});\n    {module} dut ({', '.join(nets)});\n{tied}endmodule\n"
@@ -72,20 +66,6 @@ def files(folder: Path) -> dict[str, str]:
     rtl = folder / "rtl"
     texts = {path.name: path.read_text("utf-8") for path in rtl.iterdir() if path.name != "files.f"}
     return texts | {"tb.sv": tb}
-
-
-def memory_pins(build: Mapping[str, Any]) -> tuple[list[tuple[str, bool, str]], str]:
-    """Ports towards memory: name, whether an output, range; IDs, which the core has none of."""
-    pins, tied = list[tuple[str, bool, str]](), ""
-    for told in build["registers"]["buses"]:
-        for pin in READS if told["reads"] else WRITES:
-            size = f"[{pin.bits - 1}:0] " if pin.bits else ""
-            pins.append((f"{told['prefix']}_{pin.name}", pin.out, size))
-        asked, answered = IDS[:2] if told["reads"] else IDS[2:]
-        pins.append((f"{told['prefix']}{asked}", True, "[0:0] "))
-        pins.append((f"{told['prefix']}{answered}", False, "[0:0] "))
-        tied += f"    assign {told['prefix']}{asked} = '0;\n"
-    return pins, tied
 
 
 def simulate(folder: Path, test_module: str, work: Path, only: str) -> None:
@@ -131,7 +111,9 @@ class Bus:
         self.write = cocotb.task.resume(self._write)
         self.accesses = 0
         build = json.loads((folder() / "build.json").read_text("utf-8"))
-        self.memory = memory(dut, build["registers"]["buses"])
+        buses = [(bus["prefix"], bus["reads"]) for bus in build["registers"]["buses"]]
+        rams = axi_memory.attach(dut, buses, dut.aclk, dut.aresetn, active=False)
+        self.memory = rams[0] if rams else None
 
     async def _read(self, offset: int) -> int:
         self.accesses += 1
@@ -143,18 +125,6 @@ class Bus:
         self.accesses += 1
         done = await self.axil.write(offset, value.to_bytes(4, "little"))
         assert int(done.resp) == 0, hex(offset)
-
-
-def memory(dut: Any, buses: Sequence[Mapping[str, Any]]) -> Any:
-    """What is behind the AXI4 buses of a core: one memory for all; None where there are none."""
-    rams = []
-    for told in buses:
-        kind, ram = (AxiReadBus, AxiRamRead) if told["reads"] else (AxiWriteBus, AxiRamWrite)
-        pins = kind.from_prefix(dut, told["prefix"])
-        rams.append(ram(pins, dut.aclk, dut.aresetn, reset_active_level=False, size=1 << 48))
-        rams[-1].mem = rams[0].mem
-        rams[-1].log.setLevel("WARNING")
-    return rams[0] if rams else None
 
 
 async def start(dut: Any) -> Bus:

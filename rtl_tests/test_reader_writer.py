@@ -6,6 +6,7 @@ comes finds room. Each size of a frame has a copy of its own, with a memory behi
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +14,16 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import (  # type: ignore[import-untyped]
-    AxiRamRead,
-    AxiRamWrite,
-    AxiReadBus,
-    AxiWriteBus,
-)
 
 from gatesmith.codegen.registers.dma import BURST, READS, WRITES, MemoryBus
 from gatesmith.codegen.render import plain
-from gatesmith.rtl_tests import bench
+from gatesmith.rtl_tests import axi_memory, bench
 from gatesmith.rtl_tests.bench import STALLS
 
 SIZES = (1, 15, 16, 17, 37, 1100)
 """Words of a frame."""
 
 MODULES = ("gs_bursts", "gs_reader", "gs_writer", "gs_fifo")
-IDS = (("arid", True), ("rid", False), ("awid", True), ("bid", False))
 SOURCE, TARGET = 0x7_0000_0000, 0x9_0000_0000
 
 
@@ -52,8 +46,10 @@ def wrapper() -> str:
     ports, bodies = [port("clk", False), port("rst", False)], []
     for size in SIZES:
         ports += [port(f"c{size}_{name}", out, bits) for name, out, bits in OWN]
-        ports += [port(f"c{size}_{name}", out) for name, out in IDS]
-        bodies += [f"    assign c{size}_{name} = 1'b0;\n" for name, out in IDS if out]
+        for reads in (True, False):
+            asked, answered = axi_memory.ids(f"c{size}", reads=reads)
+            ports += [port(asked, True), port(answered, False)]
+            bodies.append(f"    assign {asked} = 1'b0;\n")
         for pin in (*READS, *WRITES):
             ports.append(port(f"c{size}_{pin.name}", pin.out, pin.bits))
             bodies += [f"    assign c{size}_{pin.name} = {pin.fixed};\n"] if pin.fixed else []
@@ -92,15 +88,10 @@ class Copier:
 
     def __init__(self, dut: Any, size: int, stall: bench.Stall) -> None:
         self.size, self.dut = size, dut
-        self.rams = []
-        for kind, ram in ((AxiReadBus, AxiRamRead), (AxiWriteBus, AxiRamWrite)):
-            bus = kind.from_prefix(dut, f"c{size}")
-            self.rams.append(ram(bus, dut.clk, dut.rst, size=1 << 48))
-            self.rams[-1].log.setLevel("WARNING")
-        self.rams[1].mem = self.rams[0].mem
-        read, write = self.rams
-        channels = (*(read.ar_channel, read.r_channel), *(write.aw_channel, write.w_channel))
-        for number, channel in enumerate((*channels, write.b_channel)):
+        buses = [(f"c{size}", True), (f"c{size}", False)]
+        self.rams = axi_memory.attach(dut, buses, dut.clk, dut.rst, active=True)
+        found = [axi_memory.channels(self.rams[k], reads=k == 0) for k in range(2)]
+        for number, channel in enumerate(itertools.chain(*found)):
             channel.set_pause_generator(stall(number))
 
     def __getattr__(self, name: str) -> Any:

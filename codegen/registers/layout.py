@@ -155,11 +155,7 @@ def _control(*, reloads: bool, dma: bool) -> Iterator[Register]:
     if dma:
         errors += [
             ("bus", 5, "A bus answered a DMA access with an error"),
-            (
-                "refused_dma",
-                6,
-                "dma_command came in a reset or while frames were moved, in vain",
-            ),
+            ("refused_dma", 6, "dma_command came in a reset or while frames were moved"),
         ]
     yield Register("errors", 0x028, "What went wrong", _bits(Kind.FLAG, *errors))
     events = [

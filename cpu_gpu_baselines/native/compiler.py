@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
+import functools
 import os
 import shutil
 import subprocess
 import tempfile
-from functools import cache
 from importlib import resources
 from pathlib import Path
+
+from gatesmith.templates.tb import cache
 
 HEADERS = ("lanes.h", "bits.h", "products.h", "ints.h", "groups.h", "pool.h")
 FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared", "-pthread", "-Wall", "-Wextra")
@@ -39,7 +40,7 @@ class CannotCompile(Exception):  # noqa: N818 - it becomes the reason of a row
     """No compiler, or one that fails; the text says which, and what to do."""
 
 
-@cache
+@functools.cache
 def find_compiler() -> str:
     """$CXX, g++ or clang++."""
     for name in (os.environ.get("CXX"), "g++", "clang++"):
@@ -48,7 +49,7 @@ def find_compiler() -> str:
     raise CannotCompile("no C++ compiler: neither g++ nor clang++ is on PATH (apt-get install g++)")
 
 
-@cache
+@functools.cache
 def compiler_version() -> str:
     """First line of --version."""
     said = subprocess.run(
@@ -57,7 +58,7 @@ def compiler_version() -> str:
     return (said.stdout.splitlines() or ["unknown"])[0]
 
 
-@cache
+@functools.cache
 def processor() -> tuple[str, str]:
     """Model and flags of the processor, as the system tells them."""
     try:
@@ -88,11 +89,9 @@ def build(text: str, machine: str = "native") -> Path:
     headers = {name: here.joinpath(name).read_bytes() for name in HEADERS}
     compiler = find_compiler()
     parts = (compiler, compiler_version(), *processor(), *flags, text)
-    key = hashlib.sha256()
-    for part in (*(part.encode() for part in parts), *headers.values()):
-        key.update(len(part).to_bytes(8, "little") + part)
-    home = _cache_folder()
-    ready = home / f"{key.hexdigest()[:32]}.so"
+    key = cache.digest(*parts, *headers.values())
+    home = cache.folder("native")
+    ready = home / f"{key}.so"
     if ready.exists():
         return ready
     try:
@@ -122,10 +121,3 @@ def _compile(command: list[str], work: Path) -> None:
         said = [line for line in done.stderr.splitlines() if "error" in line.lower()]
         first = (said or done.stderr.splitlines() or ["no message"])[0]
         raise CannotCompile(f"{command[0]} fails: {first.strip()}")
-
-
-def _cache_folder() -> Path:
-    """$GATESMITH_CACHE/native, or ~/.cache/gatesmith/native."""
-    given = os.environ.get("GATESMITH_CACHE")
-    base = Path(given) if given else Path.home() / ".cache" / "gatesmith"
-    return base / "native"

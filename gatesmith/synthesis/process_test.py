@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from gatesmith.errors import UserError
 from gatesmith.synthesis import store
 from gatesmith.synthesis.process import run, stop
+from gatesmith.templates.tb import cache
 
 
 def python(text: str) -> list[str]:
@@ -68,6 +70,20 @@ def test_a_result_is_made_once_and_whole(tmp_path: Path, monkeypatch: pytest.Mon
     assert (store.kept(key, make) / "x").read_text() == "1"
     assert store.kept(key, make) == tmp_path / "synth" / key
     assert len(made) == 1
+
+
+def test_the_longest_unused_go(tmp_path: Path) -> None:
+    for k, key in enumerate("abcd"):
+        made = cache.kept(tmp_path / "kind", key, lambda work: None, 3)
+        assert made.stat().st_mode & 0o777 == 0o777 & ~current_umask()
+        os.utime(made, (k + 1, k + 1))
+        cache.kept(tmp_path / "kind", "a", lambda work: None, 3)
+    assert sorted(entry.name for entry in (tmp_path / "kind").iterdir()) == ["a", "c", "d"]
+
+
+def current_umask() -> int:
+    os.umask(found := os.umask(0))
+    return found
 
 
 def test_a_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
