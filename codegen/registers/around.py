@@ -13,7 +13,7 @@ from gatesmith.codegen import parts
 from gatesmith.codegen.design import Design
 from gatesmith.codegen.latency import latency
 from gatesmith.codegen.registers.bank import Bank, Port
-from gatesmith.codegen.registers.dma import BURST, MemoryBus, memory_buses
+from gatesmith.codegen.registers.dma import BURST, MemoryBus
 from gatesmith.codegen.registers.fields import RegisterMap
 from gatesmith.codegen.registers.layout import Facts, layout
 from gatesmith.codegen.render import plain, render
@@ -49,12 +49,14 @@ class Outside:
         stream: Its shape.
         bits: Of tdata.
         classes: Of an output, how its class is read; None where it has none.
+        bus: Towards memory; None without DMA.
     """
 
     prefix: str
     stream: Stream
     bits: int
     classes: Classes | None = None
+    bus: MemoryBus | None = None
 
     @property
     def window(self) -> int:
@@ -107,7 +109,6 @@ class Around:
         inputs: Of the core.
         outputs: Of the core.
         memories: That can be reloaded, by number.
-        buses: Towards memory, of the inputs and then the outputs; none without DMA.
     """
 
     name: str
@@ -116,7 +117,6 @@ class Around:
     inputs: tuple[Outside, ...]
     outputs: tuple[Outside, ...]
     memories: tuple[Memory, ...]
-    buses: tuple[MemoryBus, ...] = ()
 
     burst = BURST
 
@@ -130,13 +130,11 @@ class Around:
         """Of the module with the registers."""
         return Bank(self.core.name, self.map).ports
 
-    def inputs_bus(self, number: int) -> MemoryBus:
-        """Of an input."""
-        return self.buses[number]
-
-    def outputs_bus(self, number: int) -> MemoryBus:
-        """Of an output."""
-        return self.buses[len(self.inputs) + number]
+    @property
+    def buses(self) -> tuple[MemoryBus, ...]:
+        """Towards memory, of the inputs and then the outputs; none without DMA."""
+        ends = (*self.inputs, *self.outputs)
+        return tuple(end.bus for end in ends if end.bus is not None)
 
     @property
     def several_in(self) -> bool:
@@ -215,13 +213,19 @@ def around(
         latency(design),
         dma,
     )
-    ends = zip(core.outputs, classes, strict=True)
+    ins = [
+        Outside(end.prefix, end.stream, end.bits, None, MemoryBus(f"in{k}", True) if dma else None)
+        for k, end in enumerate(core.inputs)
+    ]
+    outs = [
+        Outside(end.prefix, end.stream, end.bits, how, MemoryBus(f"out{k}", False) if dma else None)
+        for k, (end, how) in enumerate(zip(core.outputs, classes, strict=True))
+    ]
     return Around(
         f"{design.name}_axil",
         core,
         layout(facts),
-        tuple(Outside(end.prefix, end.stream, end.bits) for end in core.inputs),
-        tuple(Outside(end.prefix, end.stream, end.bits, found) for end, found in ends),
+        tuple(ins),
+        tuple(outs),
         memories,
-        memory_buses(len(core.inputs), len(core.outputs)) if dma else (),
     )

@@ -93,13 +93,3 @@ class MemoryBus:
     def driven(self) -> tuple[Pin, ...]:
         """Those between it and gs_reader or gs_writer."""
         return tuple(pin for pin in self.pins if not pin.fixed and pin.name != "rlast")
-
-
-def memory_buses(inputs: int, outputs: int) -> tuple[MemoryBus, ...]:
-    """Those of a core.
-
-    >>> [bus.prefix for bus in memory_buses(1, 2)]
-    ['m_axi_in0', 'm_axi_out0', 'm_axi_out1']
-    """
-    reads = tuple(MemoryBus(f"in{k}", True) for k in range(inputs))
-    return reads + tuple(MemoryBus(f"out{k}", False) for k in range(outputs))
